@@ -1,0 +1,1 @@
+"""Forebay, a serverless LLM gateway."""
