@@ -1,0 +1,62 @@
+"""What can be set, with every default, its unit, its range and the reason for it.
+
+Two sources, both handed in as values, so that this package does no I/O:
+
+- `Settings.from_env(environ)`: the function's environment, which `template.yaml` writes.
+- `parse_gateway_toml(sources, environ, prices)`: the file an operator edits, read in three steps:
+  `sections` reads tables and collects faults (with lines from `positions`), `providers` and
+  `models` say what the tables may hold, `gateway_config` ties names to each other and gives each
+  target its price (from the file, else from `prices`).
+
+Both give frozen dataclasses, or one `ConfigurationError` that lists all faults. Secrets are never
+read here: settings hold a `SecretReference`, which `forebay.adapters.secrets` resolves.
+
+The reference for operators is `docs/reference/configuration.md`; a test compares it with this.
+"""
+
+from forebay.settings.environment import (
+    MAX_REQUEST_BODY_BYTES,
+    LogLevel,
+    ResponseMode,
+    Settings,
+    Stage,
+    StoreSettings,
+    TelemetrySettings,
+)
+from forebay.settings.gateway_config import GatewayConfig
+from forebay.settings.gateway_toml import ConfigSource, parse_gateway_toml
+from forebay.settings.models import ModelSettings, TargetSettings
+from forebay.settings.prices import PriceRow, PriceTable
+from forebay.settings.providers import (
+    ProviderKind,
+    ProviderSettings,
+    ScriptedFailure,
+    ScriptedSettings,
+    SecretOrigin,
+    SecretReference,
+    TimeoutSettings,
+)
+
+__all__ = [
+    "MAX_REQUEST_BODY_BYTES",
+    "ConfigSource",
+    "GatewayConfig",
+    "LogLevel",
+    "ModelSettings",
+    "PriceRow",
+    "PriceTable",
+    "ProviderKind",
+    "ProviderSettings",
+    "ResponseMode",
+    "ScriptedFailure",
+    "ScriptedSettings",
+    "SecretOrigin",
+    "SecretReference",
+    "Settings",
+    "Stage",
+    "StoreSettings",
+    "TargetSettings",
+    "TelemetrySettings",
+    "TimeoutSettings",
+    "parse_gateway_toml",
+]

@@ -1,0 +1,230 @@
+"""`[providers.NAME]`: whom Forebay asks, where, with which key and how patiently."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Final
+from urllib.parse import urlsplit
+
+from forebay.settings.sections import Section, listed, setting
+
+
+class ProviderKind(StrEnum):
+    """What a provider speaks. Those that gateway.toml knows; see `SERVED_KINDS`."""
+
+    OPENAI = "openai"
+    AZURE = "azure"
+    ANTHROPIC = "anthropic"
+    GEMINI = "gemini"
+    BEDROCK = "bedrock"
+    OLLAMA = "ollama"
+    VLLM = "vllm"
+    LOCALAI = "localai"
+    SCRIPTED = "scripted"
+
+
+DEFAULT_BASE_URLS: Final[Mapping[ProviderKind, str]] = {
+    ProviderKind.OPENAI: "https://api.openai.com/v1",
+    ProviderKind.OLLAMA: "http://127.0.0.1:11434/v1",
+    ProviderKind.VLLM: "http://127.0.0.1:8000/v1",
+    ProviderKind.LOCALAI: "http://127.0.0.1:8080/v1",
+}
+"""Where each server listens unless told otherwise, by its own documentation."""
+
+SERVED_KINDS: Final = (*DEFAULT_BASE_URLS, ProviderKind.SCRIPTED)
+"""Kinds that this version speaks; the others are names held for later ones."""
+
+
+class SecretOrigin(StrEnum):
+    """Where a secret is kept."""
+
+    ENVIRONMENT = "env"
+    SECRETS_MANAGER = "secret"
+    PARAMETER_STORE = "ssm"
+
+
+@dataclass(frozen=True, slots=True)
+class SecretReference:
+    """Says where a secret is, never what it is: `env:OPENAI_API_KEY`, `secret:NAME`, `ssm:NAME`."""
+
+    origin: SecretOrigin
+    name: str
+
+    @property
+    def label(self) -> str:
+        """The reference as gateway.toml writes it."""
+        return f"{self.origin}:{self.name}"
+
+
+@dataclass(frozen=True, slots=True)
+class TimeoutSettings:
+    """`[providers.NAME.timeouts]`: how long to wait for a provider, in seconds.
+
+    All end at 900: no Lambda invocation lasts longer. They lie within the deadline of the request.
+    """
+
+    connect_s: float = setting(5.0, low=0.1, high=60)
+    """Until the connection stands, TLS included; a healthy provider needs 0.3 s."""
+    first_byte_s: float = setting(60.0, low=0.1, high=900)
+    """From the request to the first byte of a streamed reply."""
+    whole_answer_s: float = setting(600.0, low=0.1, high=900)
+    """From the request to the first byte of a reply that is not streamed: it comes when the answer
+    is whole, which takes a reasoning model minutes. 600 is the OpenAI SDK's own patience."""
+    idle_s: float = setting(60.0, low=0.1, high=900)
+    """Between two chunks of a stream. Models that think in silence need more."""
+
+
+class ScriptedFailure(StrEnum):
+    """How the scripted provider goes wrong."""
+
+    NONE = "none"
+    REFUSE = "refuse"
+    """No connection."""
+    STATUS_500 = "status_500"
+    STATUS_429 = "status_429"
+    """With `Retry-After: 1`."""
+    GARBAGE = "garbage"
+    """Status 200 and bytes that are no answer."""
+    HTML = "html"
+    """Status 200 and a web page, as a proxy in between would send."""
+    CUT = "cut"
+    """The connection breaks after `fail_after_tokens`."""
+    STALL = "stall"
+    """Nothing more comes after `fail_after_tokens`."""
+    EMPTY = "empty"
+    """Status 200 and no body."""
+
+
+@dataclass(frozen=True, slots=True)
+class ScriptedSettings:
+    """`[providers.NAME.scripted]`: the provider that needs no network, for trials and tests."""
+
+    first_token_ms: int = setting(200, low=0, high=600_000)
+    """Until the first token: about what a small hosted model takes."""
+    token_gap_ms: int = setting(20, low=0, high=60_000)
+    """Between two tokens: 50 tokens a second, about what a small hosted model writes."""
+    tokens: int = setting(32, low=0, high=100_000)
+    """Length of the answer: two sentences, read in a second."""
+    fail: ScriptedFailure = ScriptedFailure.NONE
+    """How each answer goes wrong."""
+    fail_after_tokens: int = setting(5, low=0, high=100_000)
+    """Tokens before `cut` or `stall` strikes: enough to see that the stream had begun."""
+
+
+@dataclass(frozen=True, slots=True)
+class ProviderSettings:
+    """One provider as configured."""
+
+    name: str
+    kind: ProviderKind
+    base_url: str
+    """Without a slash at its end; empty for `scripted`, and while its variable is unset."""
+    api_key: SecretReference | None
+    timeouts: TimeoutSettings
+    scripted: ScriptedSettings
+    unavailable: str | None
+    """Why it cannot be called (a variable is not set); None if it can."""
+
+
+_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
+_VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,255}")
+# Names that Secrets Manager and Parameter Store allow, their ARNs included.
+_SECRET_NAME = re.compile(r"[A-Za-z0-9/_+=.@:-]{1,2048}")
+_SERVED: Final = f"expected {listed(SERVED_KINDS)}"
+_API_KEY_HELP: Final = 'expected "env:VARIABLE", "secret:NAME" (Secrets Manager) or "ssm:NAME"'
+
+
+def read_provider(
+    name: str, section: Section, environ: Mapping[str, str]
+) -> ProviderSettings | None:
+    """Read one provider; its faults are in the section's source. None if its kind is unknown."""
+    if not _NAME.fullmatch(name):
+        section.fault("expected a name of at most 64 letters, digits, '.', '_' and '-'")
+    kind = section.choice("kind", ProviderKind, None)
+    if kind is None:
+        return None
+    if kind not in SERVED_KINDS:
+        section.fault(f"{kind} is not yet served by this version; {_SERVED}", "kind")
+        return None
+    if kind is ProviderKind.SCRIPTED:
+        section.only("kind", "scripted")
+    else:
+        section.only("kind", "base_url", "api_key", "timeouts")
+    base_url = _read_base_url(section, kind, environ)
+    api_key = _read_api_key(section)
+    if kind is ProviderKind.OPENAI and not section.values.keys() & {"api_key", "base_url"}:
+        section.fault(f"{_API_KEY_HELP}; it is missing", "api_key")
+    return ProviderSettings(
+        name=name,
+        kind=kind,
+        base_url=base_url,
+        api_key=api_key,
+        timeouts=section.table("timeouts").record(TimeoutSettings),
+        scripted=section.table("scripted").record(ScriptedSettings),
+        unavailable=_missing_variable(section, api_key, environ),
+    )
+
+
+def _read_base_url(section: Section, kind: ProviderKind, environ: Mapping[str, str]) -> str:
+    stated = section.text("base_url")
+    if stated is None:
+        return DEFAULT_BASE_URLS.get(kind, "")
+    variable = _variable(stated)
+    url = environ.get(variable, "").strip() if variable else stated
+    if variable and not url:
+        return ""
+    problem = _url_problem(url)
+    if problem:
+        # Never quoted: what is wrong with it may be that it holds a password.
+        where = f" (in the variable {variable})" if variable else ""
+        section.fault(f"expected an address like https://host/v1, {problem}{where}", "base_url")
+    return url.rstrip("/")
+
+
+def _url_problem(url: str) -> str | None:
+    try:
+        parts = urlsplit(url)
+        port = parts.port
+    except ValueError:
+        return "this is none"
+    if parts.scheme not in {"http", "https"} or not parts.hostname or port == 0:
+        return "this does not start with http:// or https:// and a host"
+    if "@" in parts.netloc:
+        return "this holds a user or password; state the key in api_key"
+    if parts.query or parts.fragment or not url.isascii() or not url.isprintable() or " " in url:
+        return "this holds a query, a fragment, or characters that no address has"
+    return None
+
+
+def _read_api_key(section: Section) -> SecretReference | None:
+    if "api_key" not in section.values:
+        return None
+    text = section.values["api_key"]
+    origin, _, name = text.partition(":") if isinstance(text, str) else ("", "", "")
+    allowed = _VARIABLE if origin == SecretOrigin.ENVIRONMENT else _SECRET_NAME
+    if origin in set(SecretOrigin) and allowed.fullmatch(name):
+        return SecretReference(SecretOrigin(origin), name)
+    # Never quoted: it may be the key itself.
+    section.fault(f"{_API_KEY_HELP}; a key itself does not belong into this file", "api_key")
+    return None
+
+
+def _variable(text: str) -> str | None:
+    origin, _, name = text.partition(":")
+    return name if origin == SecretOrigin.ENVIRONMENT and _VARIABLE.fullmatch(name) else None
+
+
+def _missing_variable(
+    section: Section, api_key: SecretReference | None, environ: Mapping[str, str]
+) -> str | None:
+    needed = []
+    if api_key is not None and api_key.origin is SecretOrigin.ENVIRONMENT:
+        needed.append(api_key.name)
+    base_url = section.values.get("base_url")
+    if isinstance(base_url, str) and (variable := _variable(base_url)):
+        needed.append(variable)
+    unset = [name for name in needed if not environ.get(name, "").strip()]
+    return f"{' and '.join(unset)} not set in the environment" if unset else None

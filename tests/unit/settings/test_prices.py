@@ -1,0 +1,105 @@
+"""The bundled price table, and the tool that makes it."""
+
+import importlib.util
+import json
+import subprocess
+import sys
+from decimal import Decimal
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import msgspec
+import pytest
+
+import forebay
+from forebay.money import Price
+from forebay.settings import PriceRow, PriceTable, ProviderKind
+
+ROOT = Path(__file__).parents[3]
+TOOL = ROOT / "tools" / "build_prices.py"
+DATA = Path(forebay.__file__).parent / "data"
+
+
+def tool() -> ModuleType:
+    spec = importlib.util.spec_from_file_location("build_prices", TOOL)
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+def chat(**fields: Any) -> dict[str, Any]:
+    costs = {"input_cost_per_token": Decimal("2.5e-07"), "output_cost_per_token": Decimal("2e-06")}
+    return {"litellm_provider": "openai", "mode": "chat", **costs, **fields}
+
+
+def test_the_bundled_table_is_read_whole() -> None:
+    table = PriceTable.from_json((DATA / "prices.json").read_bytes())
+    assert len(table.models) > 200
+    assert table.lookup(ProviderKind.OPENAI, "gpt-5-mini") == Price(
+        input=250_000_000, cached_input=25_000_000, output=2_000_000_000
+    )
+
+
+def test_the_bundled_table_says_where_it_comes_from() -> None:
+    table = PriceTable.from_json((DATA / "prices.json").read_bytes())
+    assert set(table.header) == {"source", "date", "licence", "unit"}
+    assert "MIT License" in (DATA / "prices.LICENSE.txt").read_text()
+
+
+def test_the_bundled_table_knows_no_cached_price_above_the_input_price() -> None:
+    table = PriceTable.from_json((DATA / "prices.json").read_bytes())
+    assert not [n for n, row in table.models.items() if (row.cached_input or 0) > row.input]
+
+
+@pytest.mark.parametrize("kind", set(ProviderKind) - {ProviderKind.OPENAI})
+def test_a_self_hosted_model_has_no_list_price(kind: ProviderKind) -> None:
+    table = PriceTable(models={"gpt-5": PriceRow("openai", 1, 1)})
+    assert table.lookup(kind, "gpt-5") is None
+
+
+@pytest.mark.parametrize("data", [b"", b"[]", b'{"models": {"a": {"provider": "x"}}}', b"\xff"])
+def test_a_damaged_table_is_refused(data: bytes) -> None:
+    with pytest.raises(msgspec.DecodeError):
+        PriceTable.from_json(data)
+
+
+def test_prices_become_nano_dollars_per_million_tokens() -> None:
+    source = {"m": chat(cache_read_input_token_cost=Decimal("1.25e-08"), max_output_tokens=9)}
+    assert tool().build(source)["m"] == {
+        "provider": "openai",
+        "input": 250_000_000,
+        "cached_input": 12_500_000,
+        "output": 2_000_000_000,
+        "max_output_tokens": 9,
+    }
+
+
+def test_rows_without_a_price_are_left_out() -> None:
+    unpriced = chat()
+    del unpriced["output_cost_per_token"]
+    router = chat(output_cost_per_token=0)
+    embedding = chat(mode="embedding", output_cost_per_token=0)
+    built = tool().build({"unpriced": unpriced, "router": router, "embedding": embedding})
+    assert list(built) == ["embedding"]
+
+
+@pytest.mark.parametrize("cost", [Decimal("1e-16"), Decimal("-1e-06")], ids=["finer", "below 0"])
+def test_a_price_that_cannot_be_kept_exactly_stops_the_build(cost: Decimal) -> None:
+    with pytest.raises(ValueError, match=r"m: .* is no whole number"):
+        tool().build({"m": chat(input_cost_per_token=cost)})
+
+
+def test_the_tool_prints_a_table_that_is_read_back(tmp_path: Path) -> None:
+    source = tmp_path / "source.json"
+    source.write_text(json.dumps({"m": chat()}, default=float))
+    made = subprocess.run(  # noqa: S603  our own tool
+        [sys.executable, TOOL, source, "--source", "litellm 0", "--date", "2026-11-23"],
+        check=True,
+        capture_output=True,
+    )
+    table = PriceTable.from_json(made.stdout)
+    assert table.lookup(ProviderKind.OPENAI, "m") == Price(250_000_000, 250_000_000, 2_000_000_000)
+    assert table.header["source"].startswith("litellm 0")
