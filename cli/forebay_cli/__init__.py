@@ -1,0 +1,1 @@
+"""The `forebay` command: what runs on a person's machine."""
