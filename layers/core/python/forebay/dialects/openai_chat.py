@@ -1,0 +1,308 @@
+"""OpenAI's chat completions: requests in, requests out, replies and stream chunks.
+
+Source: https://platform.openai.com/docs/api-reference/chat. A request keeps every field as the
+bytes the caller sent, so a parameter that is new tomorrow reaches an OpenAI-compatible target
+untouched; decoded is only what a decision needs.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Annotated, Any, Final
+
+import msgspec
+
+from forebay.dialects import DialectError
+from forebay.errors import InvalidRequest
+from forebay.model import Usage, UsageSource
+
+PATH: Final = "/chat/completions"
+DONE: Final = b"[DONE]"
+
+
+class _StreamOptions(msgspec.Struct):
+    include_usage: bool | None = None
+
+
+class _Message(msgspec.Struct):
+    role: str
+
+
+class _RequestFields(msgspec.Struct):
+    """What we must understand of a request; the rest is the target's business."""
+
+    model: Annotated[str, msgspec.Meta(min_length=1, max_length=256)]
+    messages: Annotated[list[_Message], msgspec.Meta(min_length=1)]
+    stream: bool | None = None
+    stream_options: _StreamOptions | None = None
+    n: Annotated[int, msgspec.Meta(ge=1, le=128)] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class ChatRequest:
+    """A parsed `POST /chat/completions`."""
+
+    model: str
+    """The model as the caller names it."""
+    stream: bool
+    include_usage: bool
+    """Whether the caller asked for the usage chunk."""
+    choices: int
+    """How many answers are asked for (`n`)."""
+    fields: Mapping[str, msgspec.Raw]
+    """The whole body, value by value as it came."""
+
+
+_decode_fields = msgspec.json.Decoder(dict[str, msgspec.Raw]).decode
+_decode_options = msgspec.json.Decoder(dict[str, msgspec.Raw] | None).decode
+_decode_request = msgspec.json.Decoder(_RequestFields).decode
+# Numbers are no text, and one like 1e999 (legal JSON) would be an error.
+_decode_without_floats = msgspec.json.Decoder(float_hook=lambda _: None).decode
+
+
+def parse_request(body: bytes) -> ChatRequest:
+    """Read a request's body.
+
+    Raises:
+        InvalidRequest: Not UTF-8, not JSON, or a field of the wrong type; `param` names it.
+    """
+    try:
+        body.decode()
+        fields = _decode_fields(body)
+        known = _decode_request(body)
+    except UnicodeDecodeError as error:
+        raise InvalidRequest(f"The body is not UTF-8 (byte {error.start}).") from error
+    except msgspec.ValidationError as error:
+        raise _invalid_field(str(error)) from error
+    except msgspec.DecodeError as error:
+        raise InvalidRequest(f"The body is not JSON: {error}.") from error
+    except RecursionError as error:
+        raise InvalidRequest("The body is nested too deeply.") from error
+    options = known.stream_options
+    return ChatRequest(
+        model=known.model,
+        stream=bool(known.stream),
+        include_usage=bool(options and options.include_usage),
+        choices=known.n or 1,
+        fields=fields,
+    )
+
+
+def _invalid_field(complaint: str) -> InvalidRequest:
+    """Turn msgspec's "Expected `str`, got `int` - at `$.model`" into words and a `param`."""
+    problem, _, path = complaint.partition(" - at `$")
+    param = path.rstrip("`").removeprefix(".") or None
+    if param is None and problem.startswith("Object missing required field"):
+        param = problem.split("`")[1]
+        return InvalidRequest(f"Missing required parameter: '{param}'.", param=param)
+    where = f" for '{param}'" if param else ""
+    return InvalidRequest(f"Invalid value{where}: {problem}.", param=param)
+
+
+def encode_request(request: ChatRequest, *, model: str) -> bytes:
+    """Write the request for an OpenAI-compatible target.
+
+    Usage is always asked for on streams (`stream_options.include_usage`): the ledger needs it.
+    """
+    fields: dict[str, Any] = {**request.fields, "model": model}
+    if request.stream:
+        options = _decode_options(request.fields.get("stream_options", b"null")) or {}
+        fields["stream_options"] = {**options, "include_usage": True}
+    return msgspec.json.encode(fields)
+
+
+def prompt_text(request: ChatRequest) -> str:
+    """All text of the messages and tools, for counting tokens where the provider did not."""
+    parts: list[str] = []
+    for name in ("messages", "tools"):
+        if name in request.fields:
+            parts.extend(_texts(_decode_without_floats(request.fields[name])))
+    return "\n".join(parts)
+
+
+_MARKERS = frozenset({"role", "id", "type", "index"})
+"""Strings that frame a message and are no part of its text."""
+
+
+def _texts(value: object) -> Iterator[str]:
+    """Text within a message or a delta: content, refusal, reasoning, names and arguments of tools.
+
+    Inline media (`data:` URLs) are not text.
+    """
+    pending = [value]
+    while pending:
+        match pending.pop():
+            case str(text) if not text.startswith("data:"):
+                yield text
+            case list(items):
+                pending.extend(reversed(items))
+            case dict(members):
+                pending.extend(
+                    member for name, member in reversed(members.items()) if name not in _MARKERS
+                )
+            case _:
+                pass
+
+
+# --- replies
+
+
+class _PromptDetails(msgspec.Struct):
+    cached_tokens: int | None = None
+
+
+class _CompletionDetails(msgspec.Struct):
+    reasoning_tokens: int | None = None
+
+
+class _Usage(msgspec.Struct):
+    prompt_tokens: int = 0
+    completion_tokens: int | None = 0
+    prompt_tokens_details: _PromptDetails | None = None
+    completion_tokens_details: _CompletionDetails | None = None
+
+    def to_usage(self) -> Usage:
+        prompt, completion = self.prompt_tokens_details, self.completion_tokens_details
+        # Never negative, whatever the provider says: a cost below zero would be money for nothing.
+        cached = max((prompt and prompt.cached_tokens) or 0, 0)
+        return Usage(
+            input_tokens=max(self.prompt_tokens, cached),
+            output_tokens=max(self.completion_tokens or 0, 0),
+            cached_input_tokens=cached,
+            reasoning_tokens=max((completion and completion.reasoning_tokens) or 0, 0),
+            source=UsageSource.REPORTED,
+        )
+
+
+class _Choice(msgspec.Struct):
+    index: int = 0
+    delta: dict[str, Any] | None = None
+    message: dict[str, Any] | None = None
+    finish_reason: str | None = None
+
+
+class _Reply(msgspec.Struct):
+    """A whole completion or one chunk of a stream: they differ in `message` and `delta`."""
+
+    choices: list[_Choice] = []
+    usage: _Usage | None = None
+    error: Any = None
+
+
+_decode_reply = msgspec.json.Decoder(_Reply).decode
+_decode_error = msgspec.json.Decoder(dict[str, Any]).decode
+
+
+class UpstreamReported(DialectError):
+    """The provider sent an error object in place of an answer.
+
+    Args:
+        error: The object: `message`, `type`, `param`, `code`.
+    """
+
+    def __init__(self, error: Mapping[str, Any]) -> None:
+        super().__init__("the provider reported an error")
+        self.error = error
+
+
+def parse_error(body: bytes) -> Mapping[str, Any] | None:
+    """Read the error object of a failed reply, or None where there is none to read."""
+    try:
+        error = _decode_error(body).get("error")
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        return None
+    return _error_object(error) if error else None
+
+
+def _error_object(error: object) -> Mapping[str, Any]:
+    if isinstance(error, dict):
+        return error
+    return {"message": str(error)}
+
+
+@dataclass(frozen=True, slots=True)
+class Completion:
+    """What the ledger needs of a whole reply."""
+
+    text: str
+    usage: Usage | None
+
+
+def parse_completion(body: bytes) -> Completion:
+    """Check that a 200's body is a whole answer, and read its usage.
+
+    Raises:
+        UpstreamReported: It is an error object.
+        DialectError: It is anything else.
+    """
+    reply = _parse_reply(body)
+    if not reply.choices:
+        raise DialectError("a completion without choices")
+    text = "".join(part for choice in reply.choices for part in _texts(choice.message))
+    return Completion(text=text, usage=reply.usage.to_usage() if reply.usage else None)
+
+
+def _parse_reply(data: bytes) -> _Reply:
+    try:
+        reply = _decode_reply(data)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+        raise DialectError("bytes that are no chat completion") from error
+    if reply.error:
+        raise UpstreamReported(_error_object(reply.error))
+    return reply
+
+
+@dataclass(frozen=True, slots=True)
+class Chunk:
+    """One event of a stream."""
+
+    data: bytes
+    """Its JSON as it came."""
+    text: str
+    """What it adds to the answer, all choices together."""
+    finished: tuple[int, ...]
+    """Indices of the choices that end with it."""
+    usage: Usage | None
+    has_choices: bool
+
+
+def parse_chunk(data: bytes) -> Chunk:
+    """Read one event's data (not `[DONE]`).
+
+    Raises:
+        UpstreamReported: It is an error object.
+        DialectError: It is no chunk.
+    """
+    reply = _parse_reply(data)
+    return Chunk(
+        data=data,
+        text="".join(_delta_text(c.delta) for c in reply.choices if c.delta),
+        finished=tuple(c.index for c in reply.choices if c.finish_reason),
+        usage=reply.usage.to_usage() if reply.usage else None,
+        has_choices=bool(reply.choices),
+    )
+
+
+def _delta_text(delta: Mapping[str, Any]) -> str:
+    if len(delta) == 1 and isinstance(content := delta.get("content"), str):
+        return content  # nearly every chunk: worth a shortcut
+    return "".join(_texts(delta))
+
+
+def without_usage(chunk: Chunk) -> bytes | None:
+    """Write a chunk for a caller who did not ask for usage; None if nothing is left to say."""
+    if chunk.usage is None:
+        return chunk.data
+    if not chunk.has_choices:
+        return None
+    fields = _decode_fields(chunk.data)
+    del fields["usage"]
+    return msgspec.json.encode(fields)
+
+
+def with_usage_note(data: bytes, note: Mapping[str, Any]) -> bytes:
+    """Add `usage.forebay` (what only the gateway knows: cost, request) to a reply or chunk."""
+    fields: dict[str, Any] = dict(_decode_fields(data))
+    fields["usage"] = {**_decode_fields(fields["usage"]), "forebay": note}
+    return msgspec.json.encode(fields)

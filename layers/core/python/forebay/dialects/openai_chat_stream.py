@@ -1,0 +1,84 @@
+"""One chat completion stream on its way from an OpenAI-compatible target to an OpenAI caller."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from forebay.dialects import DialectError, sse
+from forebay.dialects.openai_chat import (
+    DONE,
+    Chunk,
+    parse_chunk,
+    with_usage_note,
+    without_usage,
+)
+from forebay.model import Usage
+
+
+@dataclass(slots=True)
+class ChatStream:
+    """Passes chunks on as they came, and knows whether the answer is whole.
+
+    Whole means that every choice has had its finish reason; a missing `[DONE]` after that is
+    made up for, and a `[DONE]` before it does not count (invariant 3).
+
+    Args:
+        choices: How many answers the request asks for (`n`).
+        show_usage: Whether the caller asked for the usage chunk.
+    """
+
+    choices: int = 1
+    show_usage: bool = False
+    text: list[str] = field(default_factory=list)
+    """The answer so far, in pieces."""
+    usage: Usage | None = None
+    done: bool = False
+    """Whether the target has said `[DONE]`: there is no more to wait for."""
+    _reader: sse.EventReader = field(default_factory=sse.EventReader)
+    _finished: set[int] = field(default_factory=set)
+    _usage_chunk: Chunk | None = None
+
+    def feed(self, received: bytes) -> bytes:
+        """Take bytes of the target and return what they mean for the caller, maybe nothing.
+
+        Raises:
+            UpstreamReported: The target sent an error in place of a chunk.
+            DialectError: It sent something else that is no chunk.
+        """
+        return b"".join(self._pass_on(data) for data in self._reader.feed(received))
+
+    def _pass_on(self, data: bytes) -> bytes:
+        if self.done:
+            return b""
+        if data == DONE:
+            self.done = True
+            return b""
+        chunk = parse_chunk(data)
+        if chunk.text:
+            self.text.append(chunk.text)
+        if chunk.finished:
+            self._finished.update(chunk.finished)
+        if chunk.usage is not None:
+            self.usage = chunk.usage
+            if self.show_usage and not chunk.has_choices:
+                self._usage_chunk = chunk
+                return b""
+        shown = chunk.data if self.show_usage else without_usage(chunk)
+        return sse.event(shown) if shown is not None else b""
+
+    def end(self, usage_note: dict[str, str] | None = None) -> bytes:
+        """Return the end of a whole answer: the usage chunk if it is wanted, and `[DONE]`.
+
+        Args:
+            usage_note: Goes into the usage chunk as `usage.forebay`.
+
+        Raises:
+            DialectError: The answer is not whole; there is nothing to end.
+        """
+        if len(self._finished) < self.choices:
+            raise DialectError("the stream ended before the answer did")
+        last = b""
+        if self._usage_chunk is not None:
+            data = self._usage_chunk.data
+            last = sse.event(with_usage_note(data, usage_note) if usage_note else data)
+        return last + sse.event(DONE)
