@@ -1,0 +1,1 @@
+"""Upstreams: `http` (all that are reached over HTTP) and `scripted` (offline, deterministic)."""

@@ -1,0 +1,136 @@
+"""A provider that is reached over HTTP: address, credentials, time-outs, and nothing else."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from types import TracebackType
+from typing import Self
+from urllib.parse import urlsplit
+
+from forebay.adapters.http.connection import HttpError, Silent
+from forebay.adapters.http.pool import ConnectionPool, Origin, Reply
+from forebay.errors import UpstreamCut, UpstreamUnavailable
+from forebay.model import UpstreamRequest
+from forebay.settings import TimeoutSettings
+
+FindKey = Callable[[], Awaitable[str | None]]
+
+
+class HttpProvider:
+    """One provider.
+
+    Args:
+        name: Its configured name, for errors.
+        base_url: Requests' paths go below it.
+        find_key: Finds the provider's key at each request, so that a rotated one is seen; None
+            where it needs none.
+        timeouts: See `TimeoutSettings`.
+        pool: Shared with the other providers.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        base_url: str,
+        find_key: FindKey,
+        timeouts: TimeoutSettings,
+        pool: ConnectionPool,
+    ) -> None:
+        parts = urlsplit(base_url)
+        self._name = name
+        self._origin = Origin.of(base_url)
+        self._host = parts.netloc
+        self._base_path = parts.path.rstrip("/")
+        self._find_key = find_key
+        self._timeouts = timeouts
+        self._pool = pool
+
+    async def send(self, request: UpstreamRequest) -> HttpReply:
+        """Send a request and wait for the head of the reply. See `ports.Provider`."""
+        timeouts = self._timeouts
+        encoded = self._encode(request, await self._find_key())
+        head_s = timeouts.first_byte_s if request.stream else timeouts.whole_answer_s
+        try:
+            reply = await self._pool.send(
+                self._origin, encoded, connect_s=timeouts.connect_s, head_s=head_s
+            )
+        except HttpError as error:
+            raise UpstreamUnavailable(
+                f"{self._name} did not answer: {error}.", target=self._name
+            ) from error
+        return HttpReply(self._name, reply, timeouts.idle_s)
+
+    def _encode(self, request: UpstreamRequest, key: str | None) -> bytes:
+        fields = {
+            "host": self._host,
+            # Compression would hold tokens back until a block is full.
+            "accept-encoding": "identity",
+            "accept": "text/event-stream" if request.stream else "application/json",
+            "user-agent": "forebay",
+            "content-length": str(len(request.body)),
+            **request.headers,
+        }
+        if key:
+            fields["authorization"] = f"Bearer {key}"
+        lines = [f"POST {self._base_path}{request.path} HTTP/1.1"]
+        lines += [f"{name}: {value}" for name, value in fields.items()]
+        return "\r\n".join((*lines, "", "")).encode("latin-1") + request.body
+
+
+class HttpReply:
+    """A reply whose body is still to come."""
+
+    def __init__(self, name: str, reply: Reply, idle_s: float) -> None:
+        self._name = name
+        self._reply = reply
+        self._idle_s = idle_s
+
+    @property
+    def status(self) -> int:
+        """HTTP status."""
+        return self._reply.status
+
+    @property
+    def headers(self) -> Mapping[str, str]:
+        """Header fields, names in lower case."""
+        return self._reply.headers
+
+    def chunks(self) -> AsyncIterator[bytes]:
+        """The body as it arrives. See `ports.UpstreamReply`."""
+        return self
+
+    def __aiter__(self) -> Self:
+        """Iterate over the body."""
+        return self
+
+    async def __anext__(self) -> bytes:
+        """What has come since the last call.
+
+        An object and not an async generator: one that is left early would need a task of its
+        own to be closed.
+        """
+        try:
+            part = await self._reply.read(timeout_s=self._idle_s)
+        except Silent as error:
+            raise UpstreamUnavailable(f"{self._name} fell silent.", target=self._name) from error
+        except HttpError as error:
+            raise UpstreamCut(f"{self._name} broke off: {error}.", target=self._name) from error
+        if not part:
+            raise StopAsyncIteration
+        return part
+
+    async def __aenter__(self) -> Self:
+        """Hold the connection."""
+        return self
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        """Give the connection back; after an error it is closed."""
+        if kind is None:
+            await self._reply.release()
+        else:
+            self._reply.abort()
