@@ -1,0 +1,67 @@
+"""The models that callers can name, and the targets behind them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from forebay.errors import ModelNotFound
+from forebay.model import KeyRecord
+from forebay.money import Price
+from forebay.ports import Provider
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """One model at one provider."""
+
+    provider_name: str
+    provider: Provider
+    model: str
+    price: Price
+    weight: int = 1
+
+    @property
+    def name(self) -> str:
+        """`provider/model`, as headers, logs and errors name it."""
+        return f"{self.provider_name}/{self.model}"
+
+
+@dataclass(frozen=True, slots=True)
+class Catalog:
+    """What is served.
+
+    Args:
+        targets: For each model that callers can name, at least one target.
+        unavailable: Models that are configured and cannot be served, each with the reason.
+    """
+
+    targets: Mapping[str, tuple[Target, ...]]
+    unavailable: Mapping[str, str]
+
+    def names(self, key: KeyRecord) -> list[str]:
+        """Models that this key may call, sorted."""
+        return sorted(name for name in self.targets if _allows(key, name))
+
+    def find(self, model: str, key: KeyRecord) -> tuple[Target, ...]:
+        """Look a model up for a key.
+
+        Raises:
+            ModelNotFound: There is none of this name, it cannot be served, or the key may not
+                call it; the message says what it may call.
+        """
+        if model in self.targets and _allows(key, model):
+            return self.targets[model]
+        if model in self.unavailable and _allows(key, model):
+            reason = self.unavailable[model]
+            raise ModelNotFound(f"The model '{model}' is not served now: {reason}", param="model")
+        names = ", ".join(self.names(key)) or "none"
+        raise ModelNotFound(
+            f"The model '{model[:100]}' does not exist or this key may not use it. "
+            f"Available to it: {names}.",
+            param="model",
+        )
+
+
+def _allows(key: KeyRecord, model: str) -> bool:
+    return not key.models or model in key.models

@@ -1,0 +1,45 @@
+"""What every route needs of a request: its id, its body, its key."""
+
+from __future__ import annotations
+
+from starlette.types import Receive, Scope
+
+from forebay.errors import PayloadTooLarge
+
+MAX_BODY_BYTES = 6 * 1024 * 1024
+"""Lambda's limit for an invocation's event, so nothing larger arrives there; a limit elsewhere."""
+
+
+def header(scope: Scope, name: bytes) -> str | None:
+    """Read a header; the first one if it is repeated."""
+    return next((value.decode("latin-1") for key, value in scope["headers"] if key == name), None)
+
+
+def presented_key(scope: Scope) -> str | None:
+    """Read the caller's key as OpenAI's SDKs send it, or as Anthropic's do; None without one."""
+    kind, _, secret = (header(scope, b"authorization") or "").partition(" ")
+    if kind.lower() == "bearer":
+        return secret.strip()
+    return header(scope, b"x-api-key")
+
+
+async def read_body(receive: Receive) -> bytes:
+    """Read the whole body.
+
+    Raises:
+        PayloadTooLarge: It is over `MAX_BODY_BYTES`.
+        ConnectionResetError: The caller went away in the middle of it.
+    """
+    parts: list[bytes] = []
+    size = 0
+    while True:
+        message = await receive()
+        if message["type"] == "http.disconnect":
+            raise ConnectionResetError("the request's body did not arrive whole")
+        part = message.get("body", b"")
+        size += len(part)
+        if size > MAX_BODY_BYTES:
+            raise PayloadTooLarge(f"The body is over {MAX_BODY_BYTES} bytes.")
+        parts.append(part)
+        if not message.get("more_body", False):
+            return parts[0] if len(parts) == 1 else b"".join(parts)

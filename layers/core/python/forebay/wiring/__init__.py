@@ -1,0 +1,4 @@
+"""Builds what the functions serve from their environment; adapters are chosen here alone.
+
+One module a function, so that none imports what only another needs: `gateway`, `admin`.
+"""
