@@ -39,10 +39,10 @@ format: .venv/.synced  ## Put the code into shape.
 	$(BIN)/ruff format .
 
 test: lint .venv-sam/.synced  ## Everything that must hold before a change lands.
-	$(BIN)/pytest -m "not long" -n 2 --dist loadgroup $(ARGS)
+	$(BIN)/pytest -m "not long" -n 2 --dist loadfile $(ARGS)
 
 test-long: lint .venv-sam/.synced  ## The same, and what takes longer.
-	$(BIN)/pytest -n 2 --dist loadgroup $(ARGS)
+	$(BIN)/pytest -n 2 --dist loadfile $(ARGS)
 
 build: .venv-sam/.synced  ## Build the functions and layers for Lambda (arm64) into .aws-sam.
 	.venv-sam/bin/sam build
