@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+import json
 import os
-import re
 import subprocess
 import sys
 from collections.abc import Iterator, Mapping
@@ -22,6 +22,7 @@ class DevStack:
     """`http://127.0.0.1:PORT/v1`."""
     key: str
     log: Path
+    """All lines that it printed, each a JSON object."""
 
     @property
     def url(self) -> str:
@@ -47,7 +48,7 @@ def dev_stack(
     """
     (folder / "gateway.toml").write_text(config)
     log = folder / "dev.log"
-    command = [FOREBAY, "dev", "--port", "0", "--state", str(folder / "state")]
+    command = [FOREBAY, "dev", "--json", "--port", "0", "--state", str(folder / "state")]
     command += ["--config", str(folder / "gateway.toml"), *options]
     with log.open("wb") as out:
         process = subprocess.Popen(
@@ -64,11 +65,8 @@ def dev_stack(
 def _ready(process: subprocess.Popen[bytes], log: Path) -> tuple[str, str]:
     """Read the log until it says where the stack serves, and with which key."""
     with log.open(encoding="utf-8", errors="replace") as lines:
-        seen = ""
         while process.poll() is None:
-            seen += lines.readline()
-            ready = re.search(r"^ready (\S+)$", seen, re.MULTILINE)
-            key = re.search(r"^key +(\S+)$", seen, re.MULTILINE)
-            if ready and key:
-                return ready[1], key[1]
+            if '"ready ' in (line := lines.readline()):
+                ready = json.loads(line)
+                return ready["url"], ready["key"]
     raise AssertionError(f"forebay dev ended early:\n{log.read_text()}")
