@@ -1,0 +1,124 @@
+"""The tables, as PynamoDB models: for operators' tools, never on the hot path (400 ms of imports).
+
+A model needs its table's name when its class is made, and we learn the name at run time: so the
+classes here have no table, and `key_model` and `ledger_model` derive ones that do. The template's
+`infra/tables.yaml` says the same to CloudFormation; a contract test compares them.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from pynamodb.attributes import (
+    BooleanAttribute,
+    ListAttribute,
+    NumberAttribute,
+    TTLAttribute,
+    UnicodeAttribute,
+)
+from pynamodb.indexes import AllProjection, GlobalSecondaryIndex
+from pynamodb.models import Model
+
+
+@dataclass(frozen=True, slots=True)
+class TableLocation:
+    """Where a table is."""
+
+    name: str
+    region: str
+    endpoint_url: str | None = None
+    """None: AWS's own for the region."""
+
+
+class KeyItem(Model):
+    """One item a key. Made and read by `items.key_to_item` and `item_to_key`."""
+
+    key_id = UnicodeAttribute(hash_key=True)
+    name = UnicodeAttribute()
+    secret_sha256 = UnicodeAttribute()
+    tenant = UnicodeAttribute()
+    team = UnicodeAttribute(null=True)
+    models: ListAttribute[UnicodeAttribute] = ListAttribute(of=UnicodeAttribute)
+    status = UnicodeAttribute()
+    version = NumberAttribute()
+    created_at = NumberAttribute()
+    revoked_at = NumberAttribute(null=True)
+
+
+class ByDay(GlobalSecondaryIndex["LedgerItem"]):  # type: ignore[no-untyped-call]  # PynamoDB's
+    """The rows of a UTC day, in `items.DAY_SHARDS` parts."""
+
+    class Meta:
+        """What PynamoDB asks for."""
+
+        index_name = "by_day"
+        projection = AllProjection()
+
+    day_shard = UnicodeAttribute(hash_key=True)
+    request_id = UnicodeAttribute(range_key=True)
+
+
+class LedgerItem(Model):
+    """One row a request. Made and read by `items.row_to_item` and `item_to_row`."""
+
+    request_id = UnicodeAttribute(hash_key=True)
+    day_shard = UnicodeAttribute()
+    expires_at = TTLAttribute()
+    created_at = NumberAttribute()
+    key_id = UnicodeAttribute()
+    key_name = UnicodeAttribute()
+    tenant = UnicodeAttribute()
+    team = UnicodeAttribute(null=True)
+    request_model = UnicodeAttribute()
+    provider = UnicodeAttribute()
+    response_model = UnicodeAttribute()
+    stream = BooleanAttribute()
+    outcome = UnicodeAttribute()
+    status = NumberAttribute()
+    error_code = UnicodeAttribute(null=True)
+    input_tokens = NumberAttribute()
+    output_tokens = NumberAttribute()
+    cached_input_tokens = NumberAttribute()
+    reasoning_tokens = NumberAttribute()
+    usage_source = UnicodeAttribute()
+    cost_nano_usd = NumberAttribute()
+    time_to_first_token_ms = NumberAttribute(null=True)
+    duration_ms = NumberAttribute()
+    by_day = ByDay()
+
+
+def key_model(location: TableLocation) -> type[KeyItem]:
+    """Return the model of the keys table at this place."""
+
+    class LocatedKeyItem(KeyItem):
+        Meta = _meta(location)
+
+    return LocatedKeyItem
+
+
+def ledger_model(location: TableLocation) -> type[LedgerItem]:
+    """Return the model of the ledger table at this place."""
+
+    class LocatedLedgerItem(LedgerItem):
+        Meta = _meta(location)
+
+    return LocatedLedgerItem
+
+
+def _meta(location: TableLocation) -> Any:
+    """Return what PynamoDB reads as a `Meta` class; it fills in the rest of it."""
+    return type(
+        "Meta",
+        (),
+        {
+            "table_name": location.name,
+            "region": location.region,
+            "host": location.endpoint_url,
+            "billing_mode": "PAY_PER_REQUEST",
+            # The admin function has API Gateway's 29 s for a whole request.
+            "connect_timeout_seconds": 2,
+            "read_timeout_seconds": 5,
+            "max_retry_attempts": 2,
+        },
+    )

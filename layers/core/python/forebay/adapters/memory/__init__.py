@@ -1,0 +1,12 @@
+"""Every port's twin in memory, as exact about races as the real adapter.
+
+Both pass the same contract tests (`tests/contract/`). For unit tests and simulations; nothing here
+outlives the process.
+"""
+
+from forebay.adapters.memory.clock import ManualClock
+from forebay.adapters.memory.entropy import SeededEntropy
+from forebay.adapters.memory.keys import MemoryKeys
+from forebay.adapters.memory.ledger import MemoryLedger
+
+__all__ = ["ManualClock", "MemoryKeys", "MemoryLedger", "SeededEntropy"]

@@ -1,0 +1,138 @@
+"""The stores under contract, each on every backend."""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from dataclasses import dataclass
+
+import pytest
+from tests.support.ministack import CREDENTIALS, REGION, start_ministack
+
+from forebay.adapters.dynamodb import DynamoDb, DynamoDbSettings, DynamoKeys, DynamoLedger
+from forebay.adapters.dynamodb.credentials import FixedCredentials
+from forebay.adapters.dynamodb.key_administration import DynamoKeyAdministration
+from forebay.adapters.dynamodb.ledger_reader import DynamoLedgerReader
+from forebay.adapters.dynamodb.sigv4 import Credentials
+from forebay.adapters.dynamodb.tables import TableLocation, key_model, ledger_model
+from forebay.adapters.memory import MemoryKeys, MemoryLedger
+from forebay.adapters.system import SystemClock
+from forebay.ports import KeyAdministration, Keys, Ledger, LedgerReader
+
+BACKENDS = ["memory", pytest.param("ministack", marks=pytest.mark.ministack)]
+
+
+@dataclass(frozen=True)
+class KeyStore:
+    """Both views of one store of keys."""
+
+    administration: KeyAdministration
+    hot: Callable[[], AbstractAsyncContextManager[Keys]]
+    """Opens the hot path's view; its connections belong to one event loop."""
+
+
+@dataclass(frozen=True)
+class LedgerStore:
+    """Both views of one ledger."""
+
+    reader: LedgerReader
+    hot: Callable[[], AbstractAsyncContextManager[Ledger]]
+    """See `KeyStore.hot`."""
+
+
+@pytest.fixture(scope="session")
+def ministack_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """One embedded AWS for all tests of a worker; each test has tables of its own."""
+    with start_ministack(tmp_path_factory.mktemp("ministack")) as url:
+        yield url
+
+
+@pytest.fixture
+def location(ministack_url: str, monkeypatch: pytest.MonkeyPatch) -> TableLocation:
+    """A place for one table. PynamoDB takes its credentials from the environment."""
+    monkeypatch.setenv("AWS_ACCESS_KEY_ID", CREDENTIALS["aws_access_key_id"])
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", CREDENTIALS["aws_secret_access_key"])
+    return TableLocation(f"table-{uuid.uuid4().hex}", REGION, ministack_url)
+
+
+@asynccontextmanager
+async def opened(location: TableLocation) -> AsyncIterator[DynamoDb]:
+    """The lean client."""
+    credentials = Credentials(
+        CREDENTIALS["aws_access_key_id"], CREDENTIALS["aws_secret_access_key"]
+    )
+    settings = DynamoDbSettings(location.region, location.endpoint_url, call_timeout_s=60)
+    database = DynamoDb(settings, FixedCredentials(credentials), SystemClock())
+    try:
+        yield database
+    finally:
+        database.close()
+
+
+@pytest.fixture(params=BACKENDS)
+def key_store(request: pytest.FixtureRequest) -> KeyStore:
+    """An empty store of keys."""
+    return _memory_keys() if request.param == "memory" else _dynamo_keys(request)
+
+
+@pytest.fixture(params=BACKENDS)
+def ledger_store(request: pytest.FixtureRequest) -> LedgerStore:
+    """An empty ledger."""
+    return _memory_ledger() if request.param == "memory" else _dynamo_ledger(request)
+
+
+@pytest.fixture
+def dynamo_key_store(request: pytest.FixtureRequest) -> KeyStore:
+    """An empty store of keys, for what only the real adapter can do wrong."""
+    return _dynamo_keys(request)
+
+
+@pytest.fixture
+def dynamo_ledger_store(request: pytest.FixtureRequest) -> LedgerStore:
+    """An empty ledger, for what only the real adapter can do wrong."""
+    return _dynamo_ledger(request)
+
+
+def _memory_keys() -> KeyStore:
+    keys = MemoryKeys()
+
+    @asynccontextmanager
+    async def hot() -> AsyncIterator[Keys]:
+        yield keys
+
+    return KeyStore(keys, hot)
+
+
+def _dynamo_keys(request: pytest.FixtureRequest) -> KeyStore:
+    location: TableLocation = request.getfixturevalue("location")
+    key_model(location).create_table(wait=True)
+
+    @asynccontextmanager
+    async def hot() -> AsyncIterator[Keys]:
+        async with opened(location) as database:
+            yield DynamoKeys(database, table=location.name)
+
+    return KeyStore(DynamoKeyAdministration(location), hot)
+
+
+def _memory_ledger() -> LedgerStore:
+    ledger = MemoryLedger()
+
+    @asynccontextmanager
+    async def hot() -> AsyncIterator[Ledger]:
+        yield ledger
+
+    return LedgerStore(ledger, hot)
+
+
+def _dynamo_ledger(request: pytest.FixtureRequest) -> LedgerStore:
+    location: TableLocation = request.getfixturevalue("location")
+    ledger_model(location).create_table(wait=True)
+
+    @asynccontextmanager
+    async def hot() -> AsyncIterator[Ledger]:
+        async with opened(location) as database:
+            yield DynamoLedger(database, table=location.name, retention_days=400)
+
+    return LedgerStore(DynamoLedgerReader(location), hot)
