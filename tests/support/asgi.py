@@ -42,6 +42,7 @@ async def call(
     headers: dict[str, str] | None = None,
     body: bytes | object = b"",
     break_after: int | None = None,
+    reply: Reply | None = None,
 ) -> Reply:
     """Send a request.
 
@@ -52,6 +53,7 @@ async def call(
         headers: Header fields.
         body: Bytes, or what becomes JSON.
         break_after: The way to the caller breaks after so many messages of the body.
+        reply: Is filled and returned; for those who want to see it grow.
     """
     sent = body if isinstance(body, bytes) else json.dumps(body).encode()
     fields = [(name.lower().encode(), value.encode()) for name, value in (headers or {}).items()]
@@ -69,7 +71,7 @@ async def call(
         "client": ("127.0.0.1", 1),
         "server": ("127.0.0.1", 2),
     }
-    reply = Reply()
+    reply = reply or Reply()
     requests: list[Message] = [{"type": "http.request", "body": sent, "more_body": False}]
 
     async def receive() -> Message:
@@ -88,6 +90,6 @@ async def call(
 
     try:
         await app(scope, receive, send)
-    except Exception as error:
+    except Exception as error:  # noqa: BLE001 - it is what the test asserts on
         reply.raised = error
     return reply

@@ -21,7 +21,7 @@ from forebay.adapters.telemetry import JsonLines
 from forebay.adapters.tokens import TiktokenCounter
 from forebay.model import LedgerRow
 from forebay.money import Price
-from forebay.ports import Ledger, Provider
+from forebay.ports import Keys, Ledger, Provider
 from forebay.service.authentication import Authenticator
 from forebay.service.catalog import Catalog, Target
 from forebay.service.gateway import Gateway
@@ -32,6 +32,9 @@ from forebay.web.app import Parts, build_app
 
 PRICE = Price(input=250_000_000, cached_input=25_000_000, output=2_000_000_000)
 """0.25, 0.025 and 2.00 USD per million tokens."""
+
+GUARD_S = 20.0
+"""A test that would wait for ever fails instead."""
 
 
 class HastyClock(ManualClock):
@@ -64,36 +67,71 @@ class World:
         settings = ScriptedSettings(fail=ScriptedFailure(fail), **script)
         return ScriptedProvider("scripted", settings, self.clock)
 
-    def app(
+    def gateway(
         self,
         provider: Provider | None = None,
         *,
         ledger: Ledger | None = None,
         unavailable: Mapping[str, str] | None = None,
-    ) -> ASGIApp:
-        """Build the application with one model, `m`, at one provider."""
-        telemetry = JsonLines(lambda line: self.lines.append(json.loads(line)), self.clock, "Test")
+    ) -> Gateway:
+        """Build the pipeline with two models, `m` and `org/m`, at one provider."""
         target = Target("scripted", provider or self.scripted(), "script-1", PRICE)
-        settlement = Settlement(
-            ledger or self.ledger, TiktokenCounter(None, telemetry), telemetry, self.clock
-        )
+        counter = TiktokenCounter(None, self.telemetry())
+        settlement = Settlement(ledger or self.ledger, counter, self.telemetry(), self.clock)
         catalog = Catalog({"m": (target,), "org/m": (target,)}, unavailable or {})
-        gateway = Gateway(catalog, settlement, self.clock, self.entropy)
-        return build_app(
-            Parts(
-                gateway, Authenticator(self.keys, self.clock), telemetry, self.clock, self.entropy
-            )
-        )
+        return Gateway(catalog, settlement, self.clock, self.entropy)
+
+    def app(
+        self,
+        provider: Provider | None = None,
+        *,
+        ledger: Ledger | None = None,
+        keys: Keys | None = None,
+        unavailable: Mapping[str, str] | None = None,
+    ) -> ASGIApp:
+        """Build the application around such a pipeline."""
+        gateway = self.gateway(provider, ledger=ledger, unavailable=unavailable)
+        authenticator = Authenticator(keys or self.keys, self.clock)
+        return build_app(Parts(gateway, authenticator, self.telemetry(), self.clock, self.entropy))
+
+    def telemetry(self) -> JsonLines:
+        return JsonLines(lambda line: self.lines.append(json.loads(line)), self.clock, "Test")
+
+    def request_lines(self) -> list[dict[str, Any]]:
+        return [line for line in self.lines if line["message"] == "request"]
+
+    def incidents(self) -> list[str]:
+        """Codes of what was logged apart from requests, but for the vocabulary we do not have."""
+        codes = [line["error.type"] for line in self.lines if line["message"] != "request"]
+        return [code for code in codes if code != "vocabulary_missing"]
 
     def rows(self) -> list[LedgerRow]:
         return list(self.ledger.rows(first_day="2027-01-01", last_day="2027-12-31"))
 
 
-def chat(
-    world: World, app: ASGIApp, *, break_after: int | None = None, secret: str = "", **request: Any
+def chat(world: World, app: ASGIApp, **request: Any) -> Reply:
+    """Post a chat completion and wait for its end; see `ask`."""
+    return asyncio.run(asyncio.wait_for(ask(world, app, **request), GUARD_S))
+
+
+async def ask(
+    world: World,
+    app: ASGIApp,
+    *,
+    break_after: int | None = None,
+    reply: Reply | None = None,
+    secret: str = "",
+    body: bytes = b"",
+    **request: Any,
 ) -> Reply:
     """Post a chat completion with a good key; `request` goes over a smallest good one."""
-    body = {"model": "m", "messages": [{"role": "user", "content": "hi"}], **request}
-    headers = {"authorization": f"Bearer {secret or world.secret()}"}
-    path = "/v1/chat/completions"
-    return asyncio.run(call(app, "POST", path, headers=headers, body=body, break_after=break_after))
+    smallest = {"model": "m", "messages": [{"role": "user", "content": "hi"}]}
+    return await call(
+        app,
+        "POST",
+        "/v1/chat/completions",
+        headers={"authorization": f"Bearer {secret or world.secret()}"},
+        body=body or {**smallest, **request},
+        break_after=break_after,
+        reply=reply,
+    )

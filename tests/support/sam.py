@@ -28,7 +28,7 @@ def run_sam(arguments: Sequence[str | Path], environ: Mapping[str, str] | None =
         if not name.startswith(("AWS_", "MAKE", "MFLAGS"))
     }
     own = {"SAM_CLI_TELEMETRY": "0", "AWS_DEFAULT_REGION": "us-east-1"}
-    result = subprocess.run(  # noqa: S603 - the project's own SAM CLI
+    result = subprocess.run(
         [SAM, *arguments],
         cwd=ROOT,
         env=inherited | own | dict(environ or {}),

@@ -5,9 +5,7 @@ from __future__ import annotations
 from starlette.types import Receive, Scope
 
 from forebay.errors import PayloadTooLarge
-
-MAX_BODY_BYTES = 6 * 1024 * 1024
-"""Lambda's limit for an invocation's event, so nothing larger arrives there; a limit elsewhere."""
+from forebay.settings import MAX_REQUEST_BODY_BYTES
 
 
 def header(scope: Scope, name: bytes) -> str | None:
@@ -27,7 +25,7 @@ async def read_body(receive: Receive) -> bytes:
     """Read the whole body.
 
     Raises:
-        PayloadTooLarge: It is over `MAX_BODY_BYTES`.
+        PayloadTooLarge: It is over `MAX_REQUEST_BODY_BYTES`.
         ConnectionResetError: The caller went away in the middle of it.
     """
     parts: list[bytes] = []
@@ -38,8 +36,8 @@ async def read_body(receive: Receive) -> bytes:
             raise ConnectionResetError("the request's body did not arrive whole")
         part = message.get("body", b"")
         size += len(part)
-        if size > MAX_BODY_BYTES:
-            raise PayloadTooLarge(f"The body is over {MAX_BODY_BYTES} bytes.")
+        if size > MAX_REQUEST_BODY_BYTES:
+            raise PayloadTooLarge(f"The body is over {MAX_REQUEST_BODY_BYTES} bytes.")
         parts.append(part)
         if not message.get("more_body", False):
             return parts[0] if len(parts) == 1 else b"".join(parts)

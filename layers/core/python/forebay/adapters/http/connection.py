@@ -158,9 +158,9 @@ class Connection(asyncio.Protocol):
         try:
             exchange.feed(data)
         except (HttpParserError, HttpParserUpgrade):
-            self._fail(Malformed("the peer does not speak HTTP/1.1"))
+            if not exchange.complete:  # else it came after a whole reply, which stands
+                self._fail(Malformed("the peer does not speak HTTP/1.1"))
             self.abort()
-            return
         if exchange.pending_bytes > HIGH_WATER_BYTES and self._transport is not None:
             self._paused = True
             self._transport.pause_reading()
