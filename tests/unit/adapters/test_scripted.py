@@ -47,7 +47,7 @@ def test_a_stream_is_a_whole_answer_in_openai_s_dialect() -> None:
         stream.feed(part)
 
     stream.end()
-    assert ("".join(stream.text), stream.done) == (words(5), True)
+    assert ("".join(stream.text), stream.ended) == (words(5), True)
     assert stream.usage == Usage(1, 5)
 
 

@@ -84,7 +84,7 @@ def test_a_light_command_is_read_without_importing_what_others_need(heavy: str) 
         "import sys; from forebay_cli.main import build_parser; build_parser(['keys', 'list']); "
         f"sys.exit({heavy!r} in sys.modules)"
     )
-    done = subprocess.run([sys.executable, "-c", script], check=False)  # noqa: S603 - our own text
+    done = subprocess.run([sys.executable, "-c", script], check=False)
     assert done.returncode == 0
 
 

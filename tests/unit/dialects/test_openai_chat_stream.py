@@ -114,10 +114,22 @@ def test_a_comment_is_not_passed_on() -> None:
 def test_done_is_known_as_soon_as_it_was_said() -> None:
     stream = ChatStream()
     stream.feed(chunk("a", finish="stop"))
-    before = stream.done
+    before = stream.ended
     stream.feed(DONE)
 
-    assert (before, stream.done) == (False, True)
+    assert (before, stream.ended) == (False, True)
+
+
+def test_a_target_that_gives_fewer_choices_than_asked_for_is_whole_when_it_says_so() -> None:
+    assert relay(chunk("a", finish="stop") + DONE, choices=2) == chunk("a", finish="stop") + DONE
+
+
+def test_inv3_more_choices_than_asked_for_must_all_end() -> None:
+    stream = ChatStream(choices=1)
+    stream.feed(chunk("a", finish="stop") + chunk("b", index=1))
+
+    with pytest.raises(DialectError, match="ended before the answer did"):
+        stream.end()
 
 
 # --- usage for who asked
@@ -196,7 +208,7 @@ BROKEN = {
     "usage without a finish reason": (chunk("a") + USAGE + DONE, 1),
     "an empty finish reason": (chunk("a", finish="") + DONE, 1),
     "one of two choices ends": (chunk("a", finish="stop") + chunk("b", index=1) + DONE, 2),
-    "one of two choices ends twice": (chunk(finish="stop") + chunk(finish="stop") + DONE, 2),
+    "one of two choices ends twice": (chunk(finish="stop") + chunk(finish="stop"), 2),
     "done without its blank line": (chunk("a") + b"data: [DONE]\n", 1),
     "the finish reason without its blank line": (chunk("a", finish="stop")[:-1], 1),
 }
@@ -229,12 +241,20 @@ GARBAGE = {
 @pytest.mark.parametrize("sent", GARBAGE.values(), ids=GARBAGE)
 def test_inv3_garbage_is_refused_unquoted(sent: bytes) -> None:
     stream = ChatStream()
-    stream.feed(chunk("a"))
 
+    passed_on = stream.feed(chunk("a") + sent + chunk("late", finish="stop") + DONE)
+
+    assert (passed_on, stream.ended) == (chunk("a"), True)
     with pytest.raises(DialectError) as caught:
-        stream.feed(sent)
-
+        stream.end()
     assert "canary" not in str(caught.value)
+
+
+def test_inv4_what_shares_a_read_with_garbage_is_not_lost() -> None:
+    stream = ChatStream()
+
+    assert stream.feed(chunk("a") + chunk("b") + b"data: {\n\n") == chunk("a") + chunk("b")
+    assert "".join(stream.text) == "ab"
 
 
 @pytest.mark.parametrize(
@@ -247,10 +267,10 @@ def test_inv3_garbage_is_refused_unquoted(sent: bytes) -> None:
 )
 def test_inv3_an_error_in_the_stream_is_told_apart(error: object, understood: object) -> None:
     stream = ChatStream()
-    stream.feed(chunk("a"))
+    stream.feed(chunk("a") + event({"error": error, "choices": []}))
 
     with pytest.raises(UpstreamReported) as caught:
-        stream.feed(event({"error": error, "choices": []}))
+        stream.end()
 
     assert caught.value.error == understood
 

@@ -131,7 +131,7 @@ def test_a_fault_of_ours_is_settled_too() -> None:
         asyncio.run(read(world.gateway(provider), world, request()))
 
     (row,) = world.rows()
-    assert row.outcome is Outcome.CANCELLED
+    assert (row.outcome, row.error_code) == (Outcome.FAILED, "internal_error")
 
 
 def test_an_answer_that_is_left_early_is_settled_as_cancelled() -> None:

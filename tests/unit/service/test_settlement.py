@@ -125,12 +125,12 @@ def test_a_request_that_failed_although_usage_was_reported_costs_that() -> None:
     assert (row.usage, row.cost_nano_usd) == (Usage(4, 0), 1000)
 
 
-def test_a_request_is_cancelled_until_proven_otherwise() -> None:
+def test_a_request_has_failed_by_our_fault_until_something_better_is_known() -> None:
     desk = Desk()
 
     row = desk.settle(desk.account())
 
-    assert (row.outcome, row.status, row.error_code) == (Outcome.CANCELLED, 0, None)
+    assert (row.outcome, row.status, row.error_code) == (Outcome.FAILED, 0, "internal_error")
 
 
 def test_the_row_that_is_stored_is_the_row_that_is_told() -> None:

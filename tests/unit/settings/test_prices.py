@@ -54,7 +54,7 @@ def test_the_bundled_table_knows_no_cached_price_above_the_input_price() -> None
     assert not [n for n, row in table.models.items() if (row.cached_input or 0) > row.input]
 
 
-@pytest.mark.parametrize("kind", set(ProviderKind) - {ProviderKind.OPENAI})
+@pytest.mark.parametrize("kind", [kind for kind in ProviderKind if kind != ProviderKind.OPENAI])
 def test_a_self_hosted_model_has_no_list_price(kind: ProviderKind) -> None:
     table = PriceTable(models={"gpt-5": PriceRow("openai", 1, 1)})
     assert table.lookup(kind, "gpt-5") is None
@@ -95,7 +95,7 @@ def test_a_price_that_cannot_be_kept_exactly_stops_the_build(cost: Decimal) -> N
 def test_the_tool_prints_a_table_that_is_read_back(tmp_path: Path) -> None:
     source = tmp_path / "source.json"
     source.write_text(json.dumps({"m": chat()}, default=float))
-    made = subprocess.run(  # noqa: S603  our own tool
+    made = subprocess.run(
         [sys.executable, TOOL, source, "--source", "litellm 0", "--date", "2026-11-23"],
         check=True,
         capture_output=True,

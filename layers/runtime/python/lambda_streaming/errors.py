@@ -28,7 +28,7 @@ class RuntimeFault(Exception):
         self.error_type = error_type
 
 
-class ClientDisconnected(OSError):
+class ClientDisconnected(ConnectionResetError):
     """The response POST broke: what is sent now reaches nobody."""
 
 

@@ -157,22 +157,29 @@ class _CompletionDetails(msgspec.Struct):
 
 
 class _Usage(msgspec.Struct):
-    prompt_tokens: int = 0
-    completion_tokens: int | None = 0
+    prompt_tokens: int | None = None
+    completion_tokens: int | None = None
     prompt_tokens_details: _PromptDetails | None = None
     completion_tokens_details: _CompletionDetails | None = None
 
-    def to_usage(self) -> Usage:
-        prompt, completion = self.prompt_tokens_details, self.completion_tokens_details
-        # Never negative, whatever the provider says: a cost below zero would be money for nothing.
-        cached = max((prompt and prompt.cached_tokens) or 0, 0)
-        return Usage(
-            input_tokens=max(self.prompt_tokens, cached),
-            output_tokens=max(self.completion_tokens or 0, 0),
-            cached_input_tokens=cached,
-            reasoning_tokens=max((completion and completion.reasoning_tokens) or 0, 0),
-            source=UsageSource.REPORTED,
-        )
+
+def _to_usage(reported: _Usage | None) -> Usage | None:
+    """Read a usage object; None if it does not say what the request took.
+
+    No figure is ever negative, whatever the provider says: a cost below zero would be money for
+    nothing.
+    """
+    if reported is None or reported.prompt_tokens is None:
+        return None
+    prompt, completion = reported.prompt_tokens_details, reported.completion_tokens_details
+    cached = max((prompt and prompt.cached_tokens) or 0, 0)
+    return Usage(
+        input_tokens=max(reported.prompt_tokens, cached),
+        output_tokens=max(reported.completion_tokens or 0, 0),
+        cached_input_tokens=cached,
+        reasoning_tokens=max((completion and completion.reasoning_tokens) or 0, 0),
+        source=UsageSource.REPORTED,
+    )
 
 
 class _Choice(msgspec.Struct):
@@ -240,7 +247,7 @@ def parse_completion(body: bytes) -> Completion:
     if not reply.choices:
         raise DialectError("a completion without choices")
     text = "".join(part for choice in reply.choices for part in _texts(choice.message))
-    return Completion(text=text, usage=reply.usage.to_usage() if reply.usage else None)
+    return Completion(text=text, usage=_to_usage(reply.usage))
 
 
 def _parse_reply(data: bytes) -> _Reply:
@@ -261,10 +268,13 @@ class Chunk:
     """Its JSON as it came."""
     text: str
     """What it adds to the answer, all choices together."""
+    choices: tuple[int, ...]
+    """Indices of the choices that it speaks of."""
     finished: tuple[int, ...]
-    """Indices of the choices that end with it."""
+    """Those of them that end with it."""
     usage: Usage | None
-    has_choices: bool
+    mentions_usage: bool
+    """Whether it has a usage object, be it one that says nothing."""
 
 
 def parse_chunk(data: bytes) -> Chunk:
@@ -278,9 +288,10 @@ def parse_chunk(data: bytes) -> Chunk:
     return Chunk(
         data=data,
         text="".join(_delta_text(c.delta) for c in reply.choices if c.delta),
+        choices=tuple(c.index for c in reply.choices),
         finished=tuple(c.index for c in reply.choices if c.finish_reason),
-        usage=reply.usage.to_usage() if reply.usage else None,
-        has_choices=bool(reply.choices),
+        usage=_to_usage(reply.usage),
+        mentions_usage=reply.usage is not None,
     )
 
 
@@ -292,9 +303,9 @@ def _delta_text(delta: Mapping[str, Any]) -> str:
 
 def without_usage(chunk: Chunk) -> bytes | None:
     """Write a chunk for a caller who did not ask for usage; None if nothing is left to say."""
-    if chunk.usage is None:
+    if not chunk.mentions_usage:
         return chunk.data
-    if not chunk.has_choices:
+    if not chunk.choices:
         return None
     fields = _decode_fields(chunk.data)
     del fields["usage"]

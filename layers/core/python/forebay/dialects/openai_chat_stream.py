@@ -19,8 +19,9 @@ from forebay.model import Usage
 class ChatStream:
     """Passes chunks on as they came, and knows whether the answer is whole.
 
-    Whole means that every choice has had its finish reason; a missing `[DONE]` after that is
-    made up for, and a `[DONE]` before it does not count (invariant 3).
+    Whole means that every choice has had its finish reason (invariant 3); a missing `[DONE]` after
+    that is made up for. A target may give fewer choices than were asked for (Ollama knows no `n`):
+    then its `[DONE]` says that no other comes.
 
     Args:
         choices: How many answers the request asks for (`n`).
@@ -32,35 +33,41 @@ class ChatStream:
     text: list[str] = field(default_factory=list)
     """The answer so far, in pieces."""
     usage: Usage | None = None
-    done: bool = False
-    """Whether the target has said `[DONE]`: there is no more to wait for."""
+    ended: bool = False
+    """Whether there is no more to wait for: the target said `[DONE]`, or sent what is no chunk."""
     _reader: sse.EventReader = field(default_factory=sse.EventReader)
+    _seen: set[int] = field(default_factory=set)
     _finished: set[int] = field(default_factory=set)
+    _failure: DialectError | None = None
     _usage_chunk: Chunk | None = None
 
     def feed(self, received: bytes) -> bytes:
         """Take bytes of the target and return what they mean for the caller, maybe nothing.
 
-        Raises:
-            UpstreamReported: The target sent an error in place of a chunk.
-            DialectError: It sent something else that is no chunk.
+        What is no chunk ends the stream; `end` raises it, so that what came before is not lost.
         """
-        return b"".join(self._pass_on(data) for data in self._reader.feed(received))
+        passed_on: list[bytes] = []
+        try:
+            for data in self._reader.feed(received):
+                if self.ended:
+                    break
+                passed_on.append(self._pass_on(data))
+        except DialectError as error:
+            self._failure, self.ended = error, True
+        return b"".join(passed_on)
 
     def _pass_on(self, data: bytes) -> bytes:
-        if self.done:
-            return b""
         if data == DONE:
-            self.done = True
+            self.ended = True
             return b""
         chunk = parse_chunk(data)
         if chunk.text:
             self.text.append(chunk.text)
-        if chunk.finished:
-            self._finished.update(chunk.finished)
+        self._seen.update(chunk.choices)
+        self._finished.update(chunk.finished)
         if chunk.usage is not None:
             self.usage = chunk.usage
-            if self.show_usage and not chunk.has_choices:
+            if self.show_usage and not chunk.choices:
                 self._usage_chunk = chunk
                 return b""
         shown = chunk.data if self.show_usage else without_usage(chunk)
@@ -73,9 +80,13 @@ class ChatStream:
             usage_note: Goes into the usage chunk as `usage.forebay`.
 
         Raises:
-            DialectError: The answer is not whole; there is nothing to end.
+            UpstreamReported: The target sent an error in place of a chunk.
+            DialectError: It sent something else that is no chunk, or the answer is not whole.
         """
-        if len(self._finished) < self.choices:
+        if self._failure is not None:
+            raise self._failure
+        missing = len(self._finished) < (1 if self.ended else self.choices)
+        if missing or self._seen - self._finished:
             raise DialectError("the stream ended before the answer did")
         last = b""
         if self._usage_chunk is not None:

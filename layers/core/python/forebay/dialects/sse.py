@@ -13,6 +13,9 @@ from forebay.dialects import DialectError
 MAX_EVENT_BYTES = 8 * 1024 * 1024
 """Longest event that is kept in memory; a whole answer in one chunk stays far below."""
 
+COMMENT = b": keep-alive\n\n"
+"""Says that the stream lives; readers pass over it."""
+
 _BOM = b"\xef\xbb\xbf"
 
 

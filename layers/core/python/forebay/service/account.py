@@ -30,19 +30,34 @@ class Account:
     target: Target
     request_model: str
     stream: bool
-    outcome: Outcome = Outcome.CANCELLED
-    """Cancelled until proven otherwise: what is not noted did not happen."""
+    outcome: Outcome = Outcome.FAILED
+    error_code: str | None = ForebayError.code
+    """A fault of ours, until something better is known: what is not noted did not happen."""
     status: int = 0
     """HTTP status of the provider's reply; 0 while there is none."""
-    error_code: str | None = None
+    began: bool = False
+    """Whether the target has answered anything."""
     first_token_at: float | None = None
     usage: Usage | None = None
     text: list[str] = field(default_factory=list)
     """The answer so far, for counting tokens where the provider did not."""
 
-    def failed(self, error: ForebayError, *, answering: bool) -> None:
+    def completed(self) -> None:
+        """Note that the answer is whole and was taken."""
+        self.outcome, self.error_code = Outcome.COMPLETE, None
+
+    def left(self) -> None:
+        """Note that nobody reads on: what is not complete now never will be."""
+        if self.outcome is not Outcome.COMPLETE:
+            self.cancelled()
+
+    def cancelled(self) -> None:
+        """Note that the way to the caller broke, or time ran out."""
+        self.outcome, self.error_code = Outcome.CANCELLED, None
+
+    def failed(self, error: ForebayError) -> None:
         """Note an error, before the answer began or in the middle of it."""
-        self.outcome = Outcome.CUT if answering else Outcome.FAILED
+        self.outcome = Outcome.CUT if self.began else Outcome.FAILED
         self.error_code = error.code
 
     def cost(self, usage: Usage) -> NanoUsd:

@@ -6,19 +6,21 @@ at its beginning.)
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncGenerator, AsyncIterator
 from contextlib import aclosing, asynccontextmanager
 from dataclasses import dataclass
 
-from forebay.dialects import DialectError, openai_chat
+from forebay.dialects import DialectError, openai_chat, sse
 from forebay.dialects.openai_chat import ChatRequest, UpstreamReported
 from forebay.dialects.openai_chat_stream import ChatStream
 from forebay.errors import ForebayError, UpstreamCut, UpstreamGarbled, UpstreamRefused
-from forebay.model import Outcome, UpstreamRequest
+from forebay.model import UpstreamRequest
 from forebay.money import format_usd
 from forebay.ports import Clock, Entropy, UpstreamReply
 from forebay.routing import weighted_choice
 from forebay.service.account import Account, Call
+from forebay.service.beginning import begun
 from forebay.service.catalog import Catalog, Target
 from forebay.service.settlement import Settlement
 
@@ -29,6 +31,10 @@ MAX_ERROR_BYTES = 64 * 1024
 """As much of a failed reply's body is read."""
 
 EVENT_STREAM = "text/event-stream"
+
+KEEP_ALIVE_S = 15.0
+"""A stream that has not begun after so long begins with a comment: an edge-optimised API cuts
+after 30 s of silence, and other proxies on the way do too. (Later silences are the runtime's.)"""
 
 RETRY_HEADERS = ("retry-after", "retry-after-ms", "x-should-retry")
 """What a provider says about trying again; it reaches the caller."""
@@ -71,21 +77,36 @@ class Gateway:
         """
         target = self._choose(self.catalog.find(request.model, call.key))
         account = Account(call, target, request_model=request.model, stream=request.stream)
-        answering = False
+        patience_s = KEEP_ALIVE_S if request.stream else None
+        parts = self._answer(request, account)
         try:
-            async with await target.provider.send(_to_upstream(request, target)) as reply:
-                account.status = reply.status
-                await _check_head(reply, request, target)
-                relay = self._relay_stream if request.stream else self._relay_whole
-                async with aclosing(relay(request, reply, account)) as body:
-                    first = await anext(body)
-                    answering = True
-                    yield Answer(_headers(account), request.stream, first, body)
+            async with begun(parts, patience_s=patience_s, sign_of_life=sse.COMMENT) as (
+                first,
+                rest,
+            ):
+                yield Answer(_headers(account), request.stream, first, rest)
+            account.left()
         except ForebayError as error:
-            account.failed(error, answering=answering)
+            account.failed(error)
+            raise
+        except (asyncio.CancelledError, ConnectionError):
+            account.cancelled()
             raise
         finally:
             await self.settlement.settle(account, lambda: openai_chat.prompt_text(request))
+
+    async def _answer(self, request: ChatRequest, account: Account) -> AsyncGenerator[bytes]:
+        """Ask the target and pass its answer on."""
+        target = account.target
+        async with await target.provider.send(_to_upstream(request, target)) as reply:
+            account.status = reply.status
+            await _check_head(reply, request, target)
+            relay = self._relay_stream if request.stream else self._relay_whole
+            async with aclosing(relay(request, reply, account)) as parts:
+                async for part in parts:
+                    account.began = True
+                    yield part
+        account.completed()
 
     def _choose(self, targets: tuple[Target, ...]) -> Target:
         return targets[weighted_choice([t.weight for t in targets], self.entropy.random())]
@@ -104,7 +125,7 @@ class Gateway:
                 account.usage = stream.usage
                 if passed_on:
                     yield passed_on
-                if stream.done:
+                if stream.ended:
                     break
             yield stream.end(_usage_note(account))
         except UpstreamReported as error:
@@ -112,7 +133,6 @@ class Gateway:
         except DialectError as error:
             kind = UpstreamCut if account.text else UpstreamGarbled
             raise kind(f"{target}: {error}.", target=target) from error
-        account.outcome = Outcome.COMPLETE
 
     async def _relay_whole(
         self, _request: ChatRequest, reply: UpstreamReply, account: Account
@@ -132,7 +152,6 @@ class Gateway:
         account.usage = completion.usage
         account.first_token_at = self.clock.monotonic()
         yield body
-        account.outcome = Outcome.COMPLETE
 
 
 def _to_upstream(request: ChatRequest, target: Target) -> UpstreamRequest:

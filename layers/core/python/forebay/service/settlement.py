@@ -10,6 +10,7 @@ from forebay.errors import StoreError
 from forebay.model import LedgerRow, Outcome, Usage, UsageSource
 from forebay.ports import Clock, Ledger, Telemetry, TokenCounter
 from forebay.service.account import Account
+from forebay.telemetry import REQUEST_ID
 
 RETRY_PAUSES_S = (0.1, 0.2)
 """Before the second and the third attempt to store a row; repeating a put is harmless."""
@@ -50,7 +51,9 @@ class Settlement:
             except StoreError as error:
                 if pause_s is None:
                     # The log line has every field of the row, so it can be entered later.
-                    self.telemetry.incident("ledger_row_not_stored", error.message)
+                    self.telemetry.incident(
+                        "ledger_row_not_stored", error.message, **{REQUEST_ID: row.request_id}
+                    )
                     break
             await self.clock.sleep(pause_s)
         return row

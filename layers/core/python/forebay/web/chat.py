@@ -50,7 +50,8 @@ async def _send_answer(answer: Answer, send: Send) -> None:
         async for part in answer.rest:
             await _send_part(send, part)
     except ForebayError as error:
-        await _send_part(send, error_event(error))
+        with suppress(OSError):  # what happened first is what is told
+            await _send_part(send, error_event(error))
         raise
     except asyncio.CancelledError:
         # Time is up, or the way to the caller broke. If it still stands, it gets the truth.

@@ -184,9 +184,9 @@ class ErrorBoundary:
             if started:
                 raise
             await send_error(send, error)
-        except Exception as error:
-            if started and isinstance(error, OSError):
-                raise  # the way to the caller broke: that is how ASGI's `send` says so
+        except ConnectionError:
+            raise  # the way to the caller broke; there is nobody to answer
+        except Exception as error:  # noqa: BLE001 - the one map of errors to HTTP
             # The fault is ours. Its text may quote a prompt, so only its class and place are told.
             fault = errors.ForebayError(f"internal error ({type(error).__qualname__})")
             self._telemetry.incident(fault.code, fault.message)
