@@ -32,7 +32,7 @@ lint: .venv/.synced  ## Style, types, and who may import whom.
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
-	$(BIN)/lint-imports --verbose=false
+	$(BIN)/lint-imports
 
 format: .venv/.synced  ## Put the code into shape.
 	$(BIN)/ruff check --fix .

@@ -15,7 +15,6 @@ import time
 from collections.abc import Awaitable, Callable
 
 from benchmarks.stack import started
-
 from forebay.adapters.http.pool import ConnectionPool, Origin
 from forebay.adapters.system import SystemClock
 

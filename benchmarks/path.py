@@ -13,7 +13,6 @@ from pathlib import Path
 
 from benchmarks.client import Timing, ask, percentile
 from benchmarks.stack import KEY, Stack, gateway_pid, running_stack
-
 from forebay.adapters.http.pool import ConnectionPool
 from forebay.adapters.system import SystemClock
 

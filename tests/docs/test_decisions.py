@@ -3,6 +3,7 @@
 import re
 
 import pytest
+
 from tests.docs.pages import ROOT, headings, pages, project_files
 
 FOLDER = "docs/decisions/"

@@ -7,11 +7,11 @@ import shlex
 import tomllib
 
 import pytest
-from tests.docs.pages import ROOT, Block, blocks, pages, spans
 
 from forebay.settings import ConfigSource, PriceTable, parse_gateway_toml
 from forebay_cli.connection import check_options
 from forebay_cli.main import build_parser
+from tests.docs.pages import ROOT, Block, blocks, pages, spans
 
 SHELLS = ("sh", "bash", "console")
 PRICES = ROOT / "layers/core/python/forebay/data/prices.json"

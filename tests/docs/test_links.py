@@ -4,6 +4,7 @@ import os
 from pathlib import PurePosixPath
 
 import pytest
+
 from tests.docs.pages import ROOT, anchors, links, pages
 
 LINKS = [(page, to) for page in pages() for to in links(page)]

@@ -5,6 +5,7 @@ import tomllib
 from pathlib import Path
 
 import pytest
+
 from tests.docs.pages import ROOT, blocks, pages, project_files, spans
 
 ARCHITECTURE = "docs/architecture.md"

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 
 import pytest
 from openai import OpenAI
+
 from tests.support.dev_stack import DevStack, dev_stack
 
 CONFIG = """

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import httpx2
 import pytest
+
 from tests.support.dev_stack import DevStack
 
 pytestmark = pytest.mark.e2e

@@ -6,6 +6,7 @@ import openai
 import pytest
 from openai import OpenAI
 from openai.types.chat import ChatCompletionMessageParam
+
 from tests.support.dev_stack import DevStack
 
 pytestmark = pytest.mark.e2e

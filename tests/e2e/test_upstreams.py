@@ -12,6 +12,7 @@ import openai
 import pytest
 from openai import OpenAI
 from openai.types.chat import ChatCompletionMessageParam
+
 from tests.support.dev_stack import dev_stack
 
 pytestmark = pytest.mark.e2e

@@ -1,4 +1,5 @@
 import pytest
+
 from tests.support.template import TEMPLATE, Template, load, packaged, transform_sam
 
 

@@ -4,6 +4,7 @@ import json
 from typing import Any
 
 import pytest
+
 from tests.support.template import Template, of_type
 
 METHOD = "x-amazon-apigateway-any-method"

@@ -10,6 +10,7 @@ import tomllib
 from pathlib import Path
 
 import pytest
+
 from tests.support.sam import run_sam
 from tests.support.template import ROOT, Template
 
@@ -165,7 +166,7 @@ def test_botocore_still_speaks_to_the_services_that_functions_use(
     """The layer leaves out the descriptions of all other services."""
     session = "__import__('botocore.session').session.get_session()"
     script = f"{session}.create_client({service!r}, 'us-east-1')"
-    subprocess.run(  # noqa: S603 - our own interpreter
+    subprocess.run(
         [sys.executable, "-S", "-B", "-c", script],  # -B: the layer stays as it was built
         env={"PYTHONPATH": str(built / "DependenciesLayer/python")},
         check=True,

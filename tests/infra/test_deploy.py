@@ -25,6 +25,7 @@ from urllib.request import urlopen
 
 import boto3
 import pytest
+
 from tests.support.ministack import CREDENTIALS, aws_environment, start_ministack
 from tests.support.sam import run_sam
 from tests.support.template import ROOT, Template, load, of_type
@@ -209,7 +210,7 @@ def test_the_numerics_layer_counts_tokens_without_a_network(deployment: Deployme
         "print(tiktoken.encoding_for_model('gpt-4o').encode('hello world'),"
         " tiktoken.encoding_for_model('gpt-4').encode('hello world'), 'socket' in sys.modules)"
     )
-    printed = subprocess.run(  # noqa: S603 - our own interpreter
+    printed = subprocess.run(
         [PYTHON, "-B", "-c", script],
         env={
             "PYTHONPATH": str(deployment.opt / "python"),

@@ -4,9 +4,9 @@ import copy
 from typing import Any
 
 import pytest
-from tests.support.template import Template, of_type, packaged, transform_sam
 
 from forebay.settings import LogLevel, ResponseMode, Settings, Stage, TelemetrySettings
+from tests.support.template import Template, of_type, packaged, transform_sam
 
 FUNCTIONS = ["GatewayFunction", "AdminFunction"]
 LAYERS = {

@@ -6,6 +6,7 @@ from typing import Any
 
 import boto3
 import pytest
+
 from tests.support.ministack import CREDENTIALS, aws_environment, start_ministack
 
 pytestmark = pytest.mark.ministack

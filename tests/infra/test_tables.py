@@ -5,6 +5,7 @@ from typing import Any
 
 import boto3
 import pytest
+
 from tests.support.ministack import CREDENTIALS, start_ministack
 from tests.support.template import ROOT, load
 

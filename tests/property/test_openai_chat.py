@@ -6,7 +6,6 @@ from typing import Any
 
 from hypothesis import example, given
 from hypothesis import strategies as st
-from tests.support.streams import STREAMS, Stream
 
 from forebay.dialects import DialectError
 from forebay.dialects.openai_chat import (
@@ -21,6 +20,7 @@ from forebay.dialects.openai_chat import (
 from forebay.dialects.openai_chat_stream import ChatStream
 from forebay.dialects.sse import EventReader, event
 from forebay.errors import InvalidRequest
+from tests.support.streams import STREAMS, Stream
 
 SCALARS = (
     st.none()

@@ -13,10 +13,10 @@ from threading import Event, Thread
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
-from tests.support.admin_api import AdminApi, ledger_row, rest_event
 from typing_extensions import override
 
 from forebay.admission import parse
+from tests.support.admin_api import AdminApi, ledger_row, rest_event
 
 EVENT_LIMIT_BYTES = 6 * 1024 * 1024
 

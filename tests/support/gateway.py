@@ -9,7 +9,6 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from starlette.types import ASGIApp
-from tests.support.asgi import Reply, call
 from typing_extensions import override
 
 from forebay.adapters.memory.clock import ManualClock
@@ -29,6 +28,7 @@ from forebay.service.keys import KeyDesk, NewKey
 from forebay.service.settlement import Settlement
 from forebay.settings import ScriptedFailure, ScriptedSettings
 from forebay.web.app import Parts, build_app
+from tests.support.asgi import Reply, call
 
 PRICE = Price(input=250_000_000, cached_input=25_000_000, output=2_000_000_000)
 """0.25, 0.025 and 2.00 USD per million tokens."""

@@ -7,6 +7,7 @@ import json
 from typing import Any
 
 import pytest
+
 from tests.contract.runtime.fake_runtime_api import rest_event, run, running
 
 

@@ -20,6 +20,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
+
 from tests.contract.runtime.child import WRAPPER
 from tests.contract.runtime.fake_runtime_api import rest_event
 

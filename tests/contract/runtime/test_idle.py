@@ -8,8 +8,6 @@ import re
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from tests.contract.runtime.fake_runtime_api import rest_event
-from tests.support.virtual_time import run_virtual
 from typing_extensions import override
 
 from lambda_streaming.asgi import AsgiApplication
@@ -18,6 +16,8 @@ from lambda_streaming.clock import Clock
 from lambda_streaming.connection import Connection
 from lambda_streaming.loop import RuntimeLoop
 from lambda_streaming.settings import Settings
+from tests.contract.runtime.fake_runtime_api import rest_event
+from tests.support.virtual_time import run_virtual
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -7,6 +7,9 @@ import json
 import socket
 from typing import Any
 
+from lambda_streaming.clock import Clock
+from lambda_streaming.connection import connector
+from lambda_streaming.context import current_trace_id
 from tests.contract.runtime.fake_runtime_api import (
     FakeRuntimeApi,
     answer_with,
@@ -14,10 +17,6 @@ from tests.contract.runtime.fake_runtime_api import (
     run,
     running,
 )
-
-from lambda_streaming.clock import Clock
-from lambda_streaming.connection import connector
-from lambda_streaming.context import current_trace_id
 
 
 async def echo_extension(scope: Any, _receive: Any, send: Any) -> None:

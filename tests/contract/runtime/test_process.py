@@ -9,6 +9,7 @@ import signal
 from typing import TYPE_CHECKING, Any
 
 import pytest
+
 from tests.contract.runtime.child import child
 from tests.contract.runtime.fake_runtime_api import FakeRuntimeApi, rest_event, run
 

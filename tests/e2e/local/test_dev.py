@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+
 from tests.e2e.local.harness import PROJECT
 
 pytestmark = pytest.mark.e2e

@@ -8,6 +8,7 @@ from collections.abc import Awaitable, Callable
 from pathlib import Path
 
 import pytest
+
 from tests.e2e.local.harness import Answer, Served, Settings, request_bytes, run_served, until
 
 pytestmark = pytest.mark.e2e

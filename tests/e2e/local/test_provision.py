@@ -6,11 +6,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from tests.support.ministack import start_ministack
 
 from forebay_cli.local.ministack import CREDENTIALS
 from forebay_cli.local.provision import Provisioned, ProvisionError, cloudformation, provision
 from forebay_cli.local.resolve import Scope
+from tests.support.ministack import start_ministack
 
 pytestmark = pytest.mark.ministack
 

@@ -4,9 +4,9 @@ from collections.abc import Callable, Iterator
 from typing import NamedTuple
 
 import pytest
-from tests.support.admin_api import AdminApi, AdminServer, serve
 
 from forebay_cli.main import main
+from tests.support.admin_api import AdminApi, AdminServer, serve
 
 
 class Result(NamedTuple):

@@ -12,13 +12,13 @@ import pytest
 from botocore.auth import SigV4Auth
 from botocore.awsrequest import AWSRequest
 from botocore.credentials import Credentials
-from tests.support.admin_api import AdminServer
-from tests.unit.cli.conftest import Forebay
 from typing_extensions import override
 
 from forebay.service.keys import NewKey
 from forebay_cli.client import for_url
 from forebay_cli.output import CommandFailed
+from tests.support.admin_api import AdminServer
+from tests.unit.cli.conftest import Forebay
 
 
 @pytest.fixture(autouse=True)

@@ -6,10 +6,10 @@ import signal
 from collections.abc import Iterator
 
 import pytest
-from tests.support.fake_forebay import DONE, Behaviour, FakeForebay, Said, Stream, serve, token
-from tests.unit.cli.conftest import Forebay
 
 from forebay_cli.checks.examination import CHECKS
+from tests.support.fake_forebay import DONE, Behaviour, FakeForebay, Said, Stream, serve, token
+from tests.unit.cli.conftest import Forebay
 
 ALL = {*CHECKS, "revocation"}
 GARBAGE = Said(502, b"<html>Bad Gateway</html>")

@@ -5,6 +5,12 @@ from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 
 import pytest
+
+from forebay_cli.checks.caller import Caller
+from forebay_cli.checks.deployment import Deployment, Wanted
+from forebay_cli.checks.examination import CHECKS, examine
+from forebay_cli.checks.finding import Finding, Outcome
+from forebay_cli.client import LOCAL_CREDENTIALS, LOCAL_REGION, AdminClient, Signer
 from tests.support.fake_forebay import (
     COMMENT,
     DONE,
@@ -19,12 +25,6 @@ from tests.support.fake_forebay import (
     serve,
     token,
 )
-
-from forebay_cli.checks.caller import Caller
-from forebay_cli.checks.deployment import Deployment, Wanted
-from forebay_cli.checks.examination import CHECKS, examine
-from forebay_cli.checks.finding import Finding, Outcome
-from forebay_cli.client import LOCAL_CREDENTIALS, LOCAL_REGION, AdminClient, Signer
 
 ALL = {*CHECKS, "revocation"}
 UNTRIED = {"broken-stream", "keep-alive", "budget"}

@@ -3,11 +3,11 @@
 import json
 
 import pytest
-from tests.support.admin_api import AdminServer
-from tests.unit.cli.conftest import Forebay
 
 from forebay.admission import parse
 from forebay.service.keys import NewKey
+from tests.support.admin_api import AdminServer
+from tests.unit.cli.conftest import Forebay
 
 
 def test_create_prints_the_secret_once_and_says_so(forebay: Forebay, server: AdminServer) -> None:

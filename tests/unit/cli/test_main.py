@@ -9,11 +9,11 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from tests.support.admin_api import AdminServer
-from tests.unit.cli.conftest import Forebay
 
 from forebay.service.keys import NewKey
 from forebay_cli.main import build_parser
+from tests.support.admin_api import AdminServer
+from tests.unit.cli.conftest import Forebay
 
 REFERENCE = Path(__file__).parents[3] / "docs" / "reference" / "cli.md"
 

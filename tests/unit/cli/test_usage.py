@@ -3,6 +3,7 @@
 import json
 
 import pytest
+
 from tests.support.admin_api import AdminServer, ledger_row
 from tests.unit.cli.conftest import Forebay
 

@@ -4,13 +4,13 @@ import json
 from typing import Any
 
 import pytest
-from tests.support.streams import STREAMS, Stream
 
 from forebay.dialects import DialectError
 from forebay.dialects.openai_chat import UpstreamReported
 from forebay.dialects.openai_chat_stream import ChatStream
 from forebay.dialects.sse import EventReader
 from forebay.model import Usage
+from tests.support.streams import STREAMS, Stream
 
 DONE = b"data: [DONE]\n\n"
 each_stream = pytest.mark.parametrize("case", STREAMS, ids=lambda case: case.name)

@@ -6,9 +6,9 @@ import asyncio
 from collections.abc import AsyncGenerator
 
 import pytest
-from tests.support.virtual_time import run_virtual
 
 from forebay.service.beginning import begun
+from tests.support.virtual_time import run_virtual
 
 
 class Parts:

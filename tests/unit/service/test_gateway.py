@@ -5,8 +5,6 @@ import json
 from collections.abc import Sequence
 
 import pytest
-from tests.support.gateway import PRICE, World
-from tests.support.told_provider import DONE, JSON, Step, ToldProvider, chunk
 
 from forebay.dialects.openai_chat import ChatRequest, parse_request
 from forebay.errors import ForebayError, ModelNotFound, UpstreamGarbled, UpstreamRefused
@@ -14,6 +12,8 @@ from forebay.model import KeyRecord, KeyStatus, LedgerRow, Outcome
 from forebay.service.account import Call
 from forebay.service.catalog import Catalog, Target
 from forebay.service.gateway import MAX_ERROR_BYTES, MAX_REPLY_BYTES, Answer, Gateway
+from tests.support.gateway import PRICE, World
+from tests.support.told_provider import DONE, JSON, Step, ToldProvider, chunk
 
 KEY = KeyRecord("k", "k", "", "t", "team", (), KeyStatus.ACTIVE, 1, 0.0)
 MIB = b"x" * 1024 * 1024

@@ -3,8 +3,6 @@
 import asyncio
 from typing import Any
 
-from tests.support.gateway import PRICE, HastyClock
-from tests.support.told_provider import ToldProvider
 from typing_extensions import override
 
 from forebay.adapters.memory import MemoryLedger
@@ -13,6 +11,8 @@ from forebay.model import KeyRecord, KeyStatus, LedgerRow, Outcome, Usage, Usage
 from forebay.service.account import Account, Call
 from forebay.service.catalog import Target
 from forebay.service.settlement import RETRY_PAUSES_S, Settlement
+from tests.support.gateway import PRICE, HastyClock
+from tests.support.told_provider import ToldProvider
 
 KEY = KeyRecord("k", "name", "", "t", None, (), KeyStatus.ACTIVE, 1, 0.0)
 TARGET = Target("p", ToldProvider(), "model-x", PRICE)

@@ -5,13 +5,13 @@ from collections.abc import Iterable, Iterator
 from dataclasses import replace
 
 import pytest
-from tests.support.admin_api import ledger_row
 
 from forebay.adapters.memory import ManualClock, MemoryKeys, MemoryLedger, SeededEntropy
 from forebay.errors import InvalidRequest, NotFound
 from forebay.model import LedgerRow
 from forebay.service.keys import KeyDesk, NewKey
 from forebay.service.usage import GroupBy, Report, UsageQuery, UsageReport
+from tests.support.admin_api import ledger_row
 
 NOON = 1_795_435_200.0
 """2026-11-23 12:00 UTC."""

@@ -6,11 +6,11 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 import pytest
-from tests.support.admin_api import OPERATOR_ARN, AdminApi, Reply, ledger_row, rest_event
 
 from forebay.admission import matches, parse
 from forebay.errors import StoreUnavailable
 from forebay.model import KeyRecord, KeyStatus
+from tests.support.admin_api import OPERATOR_ARN, AdminApi, Reply, ledger_row, rest_event
 
 
 @pytest.fixture

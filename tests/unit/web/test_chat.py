@@ -4,11 +4,11 @@ import asyncio
 from typing import Any
 
 import pytest
+
+from forebay.model import Outcome, Usage, UsageSource
 from tests.support.asgi import Reply
 from tests.support.gateway import World, ask, chat
 from tests.support.told_provider import DONE, JSON, ToldProvider, chunk, event, usage
-
-from forebay.model import Outcome, Usage, UsageSource
 
 STREAMED = (chunk("Hel"), chunk("lo"), chunk(finish="stop"), usage(3, 2), DONE)
 WHOLE = (

@@ -4,13 +4,13 @@ import asyncio
 import json
 
 import pytest
-from tests.support.asgi import Reply
-from tests.support.gateway import GUARD_S, World, ask, chat
-from tests.support.told_provider import JSON, STREAM, ToldProvider, chunk, usage
 
 from forebay.adapters.memory import MemoryLedger
 from forebay.errors import StoreUnavailable, UpstreamCut
 from forebay.model import LedgerRow, Outcome, Usage, UsageSource
+from tests.support.asgi import Reply
+from tests.support.gateway import GUARD_S, World, ask, chat
+from tests.support.told_provider import JSON, STREAM, ToldProvider, chunk, usage
 
 ANSWER = (chunk("12345678"), chunk("1234"), chunk(finish="stop"))
 

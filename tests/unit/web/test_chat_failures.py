@@ -5,12 +5,12 @@ from dataclasses import dataclass
 from typing import Any
 
 import pytest
-from tests.support.asgi import Reply
-from tests.support.gateway import World, chat
-from tests.support.told_provider import DONE, JSON, ToldProvider, chunk, event, usage
 
 from forebay.errors import UpstreamCut, UpstreamError, UpstreamUnavailable
 from forebay.model import Outcome, Usage, UsageSource
+from tests.support.asgi import Reply
+from tests.support.gateway import World, chat
+from tests.support.told_provider import DONE, JSON, ToldProvider, chunk, event, usage
 
 
 @dataclass(frozen=True)

@@ -3,10 +3,10 @@
 import asyncio
 
 import pytest
-from tests.support.asgi import Reply, call
-from tests.support.gateway import World, ask
 
 from forebay.web.app import EXPOSED_HEADERS
+from tests.support.asgi import Reply, call
+from tests.support.gateway import World, ask
 
 ORIGIN = {"origin": "https://app.example"}
 

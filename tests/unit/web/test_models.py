@@ -4,6 +4,7 @@ import asyncio
 from typing import Any
 
 import pytest
+
 from tests.support.asgi import Reply, call
 from tests.support.gateway import World
 

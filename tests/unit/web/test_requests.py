@@ -5,14 +5,14 @@ import json
 from typing import Any
 
 import pytest
-from tests.support.asgi import Reply, call
-from tests.support.gateway import World, ask, chat
-from tests.support.told_provider import ToldProvider
 
 from forebay.adapters.memory import MemoryKeys
 from forebay.errors import StoreUnavailable
 from forebay.model import KeyRecord
 from forebay.settings import MAX_REQUEST_BODY_BYTES
+from tests.support.asgi import Reply, call
+from tests.support.gateway import World, ask, chat
+from tests.support.told_provider import ToldProvider
 
 CHAT = "/v1/chat/completions"
 GOOD = {"model": "m", "messages": [{"role": "user", "content": "hi"}]}

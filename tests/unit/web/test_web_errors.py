@@ -7,12 +7,12 @@ from typing import Any
 
 import pytest
 from starlette.types import Message, Receive, Scope, Send
-from tests.support.asgi import Reply, call
-from tests.support.gateway import World
 
 from forebay import errors
 from forebay.errors import ForebayError
 from forebay.web.errors import STATUS, ErrorBoundary, error_event, http_error
+from tests.support.asgi import Reply, call
+from tests.support.gateway import World
 
 
 def refused(status: int, error: dict[str, Any] | None = None) -> errors.UpstreamRefused:
