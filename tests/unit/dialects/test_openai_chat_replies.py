@@ -2,13 +2,8 @@
 
 import pytest
 
-from forebay.dialects import DialectError
-from forebay.dialects.openai_chat import (
-    Completion,
-    UpstreamReported,
-    parse_completion,
-    parse_error,
-)
+from forebay.dialects import DialectError, UpstreamReported
+from forebay.dialects.openai_chat import Completion, parse_completion, parse_error
 from forebay.model import Usage, UsageSource
 
 CHOICES = b'"choices":[{"index":0,"message":{"role":"assistant","content":"yes"}}]'

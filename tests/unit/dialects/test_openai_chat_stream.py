@@ -5,8 +5,7 @@ from typing import Any
 
 import pytest
 
-from forebay.dialects import DialectError
-from forebay.dialects.openai_chat import UpstreamReported
+from forebay.dialects import DialectError, UpstreamReported
 from forebay.dialects.openai_chat_stream import ChatStream
 from forebay.dialects.sse import EventReader
 from forebay.model import Usage

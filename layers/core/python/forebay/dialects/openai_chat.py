@@ -13,7 +13,7 @@ from typing import Annotated, Any, Final
 
 import msgspec
 
-from forebay.dialects import DialectError
+from forebay.dialects import DialectError, UpstreamReported
 from forebay.errors import InvalidRequest
 from forebay.model import Usage, UsageSource
 
@@ -199,18 +199,6 @@ class _Reply(msgspec.Struct):
 
 _decode_reply = msgspec.json.Decoder(_Reply).decode
 _decode_error = msgspec.json.Decoder(dict[str, Any]).decode
-
-
-class UpstreamReported(DialectError):
-    """The provider sent an error object in place of an answer.
-
-    Args:
-        error: The object: `message`, `type`, `param`, `code`.
-    """
-
-    def __init__(self, error: Mapping[str, Any]) -> None:
-        super().__init__("the provider reported an error")
-        self.error = error
 
 
 def parse_error(body: bytes) -> Mapping[str, Any] | None:

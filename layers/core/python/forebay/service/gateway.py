@@ -11,8 +11,8 @@ from collections.abc import AsyncGenerator, AsyncIterator
 from contextlib import aclosing, asynccontextmanager
 from dataclasses import dataclass
 
-from forebay.dialects import DialectError, openai_chat, sse
-from forebay.dialects.openai_chat import ChatRequest, UpstreamReported
+from forebay.dialects import DialectError, UpstreamReported, openai_chat, sse
+from forebay.dialects.openai_chat import ChatRequest
 from forebay.dialects.openai_chat_stream import ChatStream
 from forebay.errors import ForebayError, UpstreamCut, UpstreamGarbled, UpstreamRefused
 from forebay.model import UpstreamRequest
