@@ -7,7 +7,7 @@ import subprocess
 import sys
 import threading
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -76,8 +76,9 @@ def started(*words: str, **environ: str) -> Iterator[tuple[subprocess.Popen[str]
 
 
 def _drain(process: subprocess.Popen[str]) -> None:
-    for _ in process.stdout or ():
-        pass
+    with suppress(ValueError):  # closed at the end
+        for _ in process.stdout or ():
+            pass
 
 
 def descendants(pid: int) -> list[int]:
