@@ -69,8 +69,8 @@ FAULTY = {
     ),
     "a message without a role": (
         b'{"model":"m","messages":[{"role":"user"},{}]}',
-        "messages[1]",
-        "missing required field `role`",
+        "messages[1].role",
+        "Missing required parameter",
     ),
     "a number for a role": (
         b'{"model":"m","messages":[{"role":1}]}',

@@ -20,6 +20,8 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any, Literal, Protocol
 
+import msgspec
+
 from forebay.errors import InvalidRequest
 from forebay.model import Usage
 
@@ -187,7 +189,8 @@ class Unsupported(InvalidRequest):
     """
 
     def __init__(self, conversation: Conversation, name: str, provider: str) -> None:
-        param = conversation.field_names.get(name, name.rpartition(".")[2])
+        own = name if name in conversation.untranslated else name.rpartition(".")[2]
+        param = conversation.field_names.get(name, own)
         super().__init__(f"{provider} cannot honour '{param}'.", param=param)
 
 
@@ -337,3 +340,26 @@ class AnswerWriter(Protocol):
                 `usage.forebay` where the dialect shows usage.
         """
         ...
+
+
+def conversation_text(conversation: Conversation) -> str:
+    """All text of a conversation, for counting tokens where the provider did not."""
+    texts = [*conversation.system]
+    for message in conversation.messages:
+        for part in message.parts:
+            texts.extend(_part_texts(part))
+    for tool in conversation.tools:
+        texts += [tool.name, tool.description or "", msgspec.json.encode(tool.schema).decode()]
+    return "\n".join(texts)
+
+
+def _part_texts(part: Part) -> list[str]:
+    match part:
+        case Text() | Thinking() | Refusal():
+            return [part.text]
+        case ToolUse():
+            return [part.name, part.arguments]
+        case ToolResult():
+            return [text for each in part.content for text in _part_texts(each)]
+        case Image():
+            return []

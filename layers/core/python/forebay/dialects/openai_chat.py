@@ -74,7 +74,7 @@ def parse_request(body: bytes) -> ChatRequest:
     except UnicodeDecodeError as error:
         raise InvalidRequest(f"The body is not UTF-8 (byte {error.start}).") from error
     except msgspec.ValidationError as error:
-        raise _invalid_field(str(error)) from error
+        raise invalid_field(str(error)) from error
     except msgspec.DecodeError as error:
         raise InvalidRequest(f"The body is not JSON: {error}.") from error
     except RecursionError as error:
@@ -89,13 +89,16 @@ def parse_request(body: bytes) -> ChatRequest:
     )
 
 
-def _invalid_field(complaint: str) -> InvalidRequest:
+def invalid_field(complaint: str) -> InvalidRequest:
     """Turn msgspec's "Expected `str`, got `int` - at `$.model`" into words and a `param`."""
     problem, _, path = complaint.partition(" - at `$")
     param = path.rstrip("`").removeprefix(".") or None
-    if param is None and problem.startswith("Object missing required field"):
-        param = problem.split("`")[1]
+    if problem.startswith("Object missing required field"):
+        missing = problem.split("`")[1]
+        param = f"{param}.{missing}" if param else missing
         return InvalidRequest(f"Missing required parameter: '{param}'.", param=param)
+    if problem.startswith("Invalid"):  # … value 'what was sent': not to be quoted
+        return InvalidRequest(f"Invalid value for '{param}'.", param=param)
     where = f" for '{param}'" if param else ""
     return InvalidRequest(f"Invalid value{where}: {problem}.", param=param)
 
@@ -156,14 +159,16 @@ class _CompletionDetails(msgspec.Struct):
     reasoning_tokens: int | None = None
 
 
-class _Usage(msgspec.Struct):
+class ReportedUsage(msgspec.Struct):
+    """A usage object."""
+
     prompt_tokens: int | None = None
     completion_tokens: int | None = None
     prompt_tokens_details: _PromptDetails | None = None
     completion_tokens_details: _CompletionDetails | None = None
 
 
-def _to_usage(reported: _Usage | None) -> Usage | None:
+def to_usage(reported: ReportedUsage | None) -> Usage | None:
     """Read a usage object; None if it does not say what the request took.
 
     No figure is ever negative, whatever the provider says: a cost below zero would be money for
@@ -193,7 +198,7 @@ class _Reply(msgspec.Struct):
     """A whole completion or one chunk of a stream: they differ in `message` and `delta`."""
 
     choices: list[_Choice] = []
-    usage: _Usage | None = None
+    usage: ReportedUsage | None = None
     error: Any = None
 
 
@@ -207,10 +212,11 @@ def parse_error(body: bytes) -> Mapping[str, Any] | None:
         error = _decode_error(body).get("error")
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         return None
-    return _error_object(error) if error else None
+    return error_object(error) if error else None
 
 
-def _error_object(error: object) -> Mapping[str, Any]:
+def error_object(error: object) -> Mapping[str, Any]:
+    """Read what stands in an `error` field: some targets put a mere string there."""
     if isinstance(error, dict):
         return error
     return {"message": str(error)}
@@ -235,7 +241,7 @@ def parse_completion(body: bytes) -> Completion:
     if not reply.choices:
         raise DialectError("a completion without choices")
     text = "".join(part for choice in reply.choices for part in _texts(choice.message))
-    return Completion(text=text, usage=_to_usage(reply.usage))
+    return Completion(text=text, usage=to_usage(reply.usage))
 
 
 def _parse_reply(data: bytes) -> _Reply:
@@ -244,7 +250,7 @@ def _parse_reply(data: bytes) -> _Reply:
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise DialectError("bytes that are no chat completion") from error
     if reply.error:
-        raise UpstreamReported(_error_object(reply.error))
+        raise UpstreamReported(error_object(reply.error))
     return reply
 
 
@@ -278,7 +284,7 @@ def parse_chunk(data: bytes) -> Chunk:
         text="".join(_delta_text(c.delta) for c in reply.choices if c.delta),
         choices=tuple(c.index for c in reply.choices),
         finished=tuple(c.index for c in reply.choices if c.finish_reason),
-        usage=_to_usage(reply.usage),
+        usage=to_usage(reply.usage),
         mentions_usage=reply.usage is not None,
     )
 

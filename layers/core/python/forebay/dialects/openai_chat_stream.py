@@ -12,6 +12,7 @@ from forebay.dialects.openai_chat import (
     with_usage_note,
     without_usage,
 )
+from forebay.dialects.wholeness import Wholeness
 from forebay.model import Usage
 
 
@@ -19,9 +20,8 @@ from forebay.model import Usage
 class ChatStream:
     """Passes chunks on as they came, and knows whether the answer is whole.
 
-    Whole means that every choice has had its finish reason (invariant 3); a missing `[DONE]` after
-    that is made up for. A target may give fewer choices than were asked for (Ollama knows no `n`):
-    then its `[DONE]` says that no other comes.
+    Whole means that every choice has had its finish reason (see `Wholeness`); a missing `[DONE]`
+    after that is made up for.
 
     Args:
         choices: How many answers the request asks for (`n`).
@@ -36,10 +36,12 @@ class ChatStream:
     ended: bool = False
     """Whether there is no more to wait for: the target said `[DONE]`, or sent what is no chunk."""
     _reader: sse.EventReader = field(default_factory=sse.EventReader)
-    _seen: set[int] = field(default_factory=set)
-    _finished: set[int] = field(default_factory=set)
+    _wholeness: Wholeness = field(init=False)
     _failure: DialectError | None = None
     _usage_chunk: Chunk | None = None
+
+    def __post_init__(self) -> None:
+        self._wholeness = Wholeness(self.choices)
 
     def feed(self, received: bytes) -> bytes:
         """Take bytes of the target and return what they mean for the caller, maybe nothing.
@@ -63,8 +65,7 @@ class ChatStream:
         chunk = parse_chunk(data)
         if chunk.text:
             self.text.append(chunk.text)
-        self._seen.update(chunk.choices)
-        self._finished.update(chunk.finished)
+        self._wholeness.saw(chunk.choices, chunk.finished)
         if chunk.usage is not None:
             self.usage = chunk.usage
             if self.show_usage and not chunk.choices:
@@ -85,9 +86,7 @@ class ChatStream:
         """
         if self._failure is not None:
             raise self._failure
-        missing = len(self._finished) < (1 if self.ended else self.choices)
-        if missing or self._seen - self._finished:
-            raise DialectError("the stream ended before the answer did")
+        self._wholeness.check(target_is_done=self.ended)
         last = b""
         if self._usage_chunk is not None:
             data = self._usage_chunk.data

@@ -1,0 +1,82 @@
+"""What a caller asks, in its own dialect, and who writes the answer in that dialect."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from forebay.dialects import anthropic_messages_parse, openai_chat
+from forebay.dialects.anthropic_messages_writer import MessageStreamWriter, MessageWriter
+from forebay.dialects.canonical import AnswerWriter, Conversation, conversation_text
+from forebay.dialects.openai_chat import ChatRequest
+from forebay.dialects.openai_chat_conversation import to_conversation
+from forebay.dialects.openai_chat_writer import ChatStreamWriter, ChatWholeWriter, Identity
+
+
+@dataclass(frozen=True, slots=True)
+class AnswerIdentity:
+    """What an answer bears that its target does not give, or gives in another form."""
+
+    id: str
+    """Of the request; unique."""
+    model: str
+    """The target's name of the model."""
+    created_s: int
+    """Epoch seconds."""
+
+
+@dataclass(frozen=True, slots=True)
+class Question:
+    """A parsed request, whatever its dialect."""
+
+    model: str
+    """As the caller names it."""
+    stream: bool
+    conversation: Callable[[], Conversation]
+    """Translates it; done only for targets of another dialect."""
+    text: Callable[[], str]
+    """All text of it, for counting tokens."""
+    writer: Callable[[AnswerIdentity], AnswerWriter]
+    """Makes the writer of one answer."""
+    chat: ChatRequest | None = None
+    """The request as it came, if it speaks OpenAI's chat dialect."""
+
+
+def chat_question(body: bytes) -> Question:
+    """Read a `POST /v1/chat/completions`.
+
+    Raises:
+        InvalidRequest: It is none; `param` says where.
+    """
+    request = openai_chat.parse_request(body)
+
+    def writer(identity: AnswerIdentity) -> AnswerWriter:
+        bears = Identity(f"chatcmpl-{identity.id}", identity.model, identity.created_s)
+        if request.stream:
+            return ChatStreamWriter(bears, include_usage=request.include_usage)
+        return ChatWholeWriter(bears)
+
+    return Question(
+        model=request.model,
+        stream=request.stream,
+        conversation=lambda: to_conversation(request),
+        text=lambda: openai_chat.prompt_text(request),
+        writer=writer,
+        chat=request,
+    )
+
+
+def messages_question(body: bytes) -> Question:
+    """Read a `POST /v1/messages`.
+
+    Raises:
+        InvalidRequest: It is none; `param` says where.
+    """
+    conversation = anthropic_messages_parse.parse_request(body)
+    return Question(
+        model=conversation.model,
+        stream=conversation.stream,
+        conversation=lambda: conversation,
+        text=lambda: conversation_text(conversation),
+        writer=lambda _: MessageStreamWriter() if conversation.stream else MessageWriter(),
+    )
