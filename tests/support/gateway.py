@@ -26,6 +26,7 @@ from forebay.service.catalog import Catalog, Target
 from forebay.service.gateway import Gateway
 from forebay.service.keys import KeyDesk, NewKey
 from forebay.service.settlement import Settlement
+from forebay.service.target_dialects import OPENAI, TargetDialect
 from forebay.settings import ScriptedFailure, ScriptedSettings
 from forebay.web.app import Parts, build_app
 from tests.support.asgi import Reply, call
@@ -73,9 +74,10 @@ class World:
         *,
         ledger: Ledger | None = None,
         unavailable: Mapping[str, str] | None = None,
+        dialect: TargetDialect = OPENAI,
     ) -> Gateway:
         """Build the pipeline with two models, `m` and `org/m`, at one provider."""
-        target = Target("scripted", provider or self.scripted(), "script-1", PRICE)
+        target = Target("scripted", provider or self.scripted(), "script-1", PRICE, dialect)
         counter = TiktokenCounter(None, self.telemetry())
         settlement = Settlement(ledger or self.ledger, counter, self.telemetry(), self.clock)
         catalog = Catalog({"m": (target,), "org/m": (target,)}, unavailable or {})
@@ -88,9 +90,10 @@ class World:
         ledger: Ledger | None = None,
         keys: Keys | None = None,
         unavailable: Mapping[str, str] | None = None,
+        dialect: TargetDialect = OPENAI,
     ) -> ASGIApp:
         """Build the application around such a pipeline."""
-        gateway = self.gateway(provider, ledger=ledger, unavailable=unavailable)
+        gateway = self.gateway(provider, ledger=ledger, unavailable=unavailable, dialect=dialect)
         authenticator = Authenticator(keys or self.keys, self.clock)
         return build_app(Parts(gateway, authenticator, self.telemetry(), self.clock, self.entropy))
 

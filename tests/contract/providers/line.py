@@ -6,13 +6,13 @@ import asyncio
 from collections.abc import Callable, Coroutine
 from typing import Any, TypeVar
 
-from tests.support.upstream import Peer, Upstream
-
 from forebay.adapters.http.pool import ConnectionPool
 from forebay.adapters.memory import ManualClock
-from forebay.adapters.providers.http import HttpProvider, HttpReply
+from forebay.adapters.providers.authentication import ApiKey
+from forebay.adapters.providers.http import HttpAddress, HttpProvider, HttpReply
 from forebay.model import UpstreamRequest
 from forebay.settings import TimeoutSettings
+from tests.support.upstream import Peer, Upstream
 
 T = TypeVar("T")
 KEY = "sk-CANARY"
@@ -43,9 +43,10 @@ class Line:
         async def find_key() -> str | None:
             return key
 
-        scheme = "https" if upstream.is_secure else "http"
-        url = f"{scheme}://127.0.0.1:{upstream.port}/base/v1"
-        self.provider = HttpProvider("acme", url, find_key, timeouts, self.pool)
+        url = f"http://127.0.0.1:{upstream.port}/base/v1"
+        self.provider = HttpProvider(
+            "acme", HttpAddress(url), ApiKey(find_key), timeouts, self.pool
+        )
 
     def send(self, request: UpstreamRequest = STREAMED) -> asyncio.Task[HttpReply]:
         return asyncio.create_task(self.provider.send(request))

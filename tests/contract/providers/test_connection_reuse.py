@@ -4,6 +4,10 @@ import asyncio
 from collections.abc import Callable
 
 import pytest
+
+from forebay.adapters.http.pool import DRAIN_S, IDLE_S
+from forebay.adapters.providers.http import HttpReply
+from forebay.errors import UpstreamError
 from tests.contract.providers.line import (
     CHUNKED,
     HEAD,
@@ -15,10 +19,6 @@ from tests.contract.providers.line import (
     on_a_line,
 )
 from tests.support.upstream import Peer
-
-from forebay.adapters.http.pool import DRAIN_S, IDLE_S, Origin
-from forebay.adapters.providers.http import HttpReply
-from forebay.errors import UpstreamError
 
 
 def test_a_second_request_uses_the_first_one_s_connection() -> None:
@@ -176,7 +176,9 @@ def test_an_idle_connection_is_not_used_again_whose_peer(act: Callable[[Peer], N
 
 
 @pytest.mark.parametrize(
-    ("idle_s", "connections"), [(0.0, 1), (IDLE_S, 1), (IDLE_S + 0.1, 2), (600.0, 2)]
+    ("idle_s", "connections"),
+    [(0.0, 1), (IDLE_S, 1), (IDLE_S + 0.1, 2), (600.0, 2), (-1.0, 2)],
+    ids=["not at all", "short", "long", "frozen", "clock set back"],
 )
 def test_a_connection_that_a_freeze_may_have_killed_is_not_used(
     idle_s: float, connections: int
@@ -246,16 +248,3 @@ def test_a_cancelled_request_does_not_hurt_the_next() -> None:
         return line.upstream.connections
 
     assert on_a_line(scenario) == 2
-
-
-ORIGINS = {
-    "http://h/v1": Origin(secure=False, host="h", port=80),
-    "https://h/v1": Origin(secure=True, host="h", port=443),
-    "https://H:8443": Origin(secure=True, host="h", port=8443),
-    "http://[::1]:1/x": Origin(secure=False, host="::1", port=1),
-}
-
-
-@pytest.mark.parametrize(("url", "origin"), ORIGINS.items())
-def test_connections_are_kept_apart_by_origin(url: str, origin: Origin) -> None:
-    assert Origin.of(url) == origin

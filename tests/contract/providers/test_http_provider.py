@@ -2,11 +2,14 @@
 
 import asyncio
 import socket
-import ssl
 from collections.abc import Callable
-from pathlib import Path
 
 import pytest
+
+from forebay.adapters.http.connection import HIGH_WATER_BYTES
+from forebay.errors import UpstreamCut, UpstreamUnavailable
+from forebay.model import UpstreamRequest
+from forebay.settings import TimeoutSettings
 from tests.contract.providers.line import (
     CHUNKED,
     HASTY,
@@ -22,15 +25,6 @@ from tests.contract.providers.line import (
     on_a_line,
 )
 from tests.support.upstream import Peer, Upstream
-
-from forebay.adapters.http.connection import HIGH_WATER_BYTES
-from forebay.errors import UpstreamCut, UpstreamUnavailable
-from forebay.model import UpstreamRequest
-from forebay.settings import TimeoutSettings
-
-CERTIFICATE = Path(__file__).parents[2] / "unit/adapters/dynamodb/peer.pem"
-"""Of a peer that calls itself 127.0.0.1; no authority knows it."""
-
 
 # --- what is sent
 
@@ -249,18 +243,3 @@ async def until(reached: Callable[[], bool]) -> None:
     """Turn the loop until something holds of which nobody is told."""
     while not reached():  # noqa: ASYNC110 - see above
         await asyncio.sleep(0)
-
-
-def test_a_certificate_that_nobody_vouches_for_is_no_connection() -> None:
-    tls = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
-    tls.load_cert_chain(CERTIFICATE)
-
-    async def main() -> str:
-        async with Upstream(tls) as upstream:
-            line = Line(upstream, PATIENT, KEY)
-            with pytest.raises(UpstreamUnavailable) as caught:
-                await line.send()
-            assert upstream.connections == 0
-        return caught.value.message
-
-    assert "no connection to 127.0.0.1" in asyncio.run(main())

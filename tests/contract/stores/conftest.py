@@ -8,17 +8,17 @@ from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass
 
 import pytest
-from tests.support.ministack import CREDENTIALS, REGION, start_ministack
 
+from forebay.adapters.aws.credentials import FixedCredentials
+from forebay.adapters.aws.sigv4 import Credentials
 from forebay.adapters.dynamodb import DynamoDb, DynamoDbSettings, DynamoKeys, DynamoLedger
-from forebay.adapters.dynamodb.credentials import FixedCredentials
 from forebay.adapters.dynamodb.key_administration import DynamoKeyAdministration
 from forebay.adapters.dynamodb.ledger_reader import DynamoLedgerReader
-from forebay.adapters.dynamodb.sigv4 import Credentials
 from forebay.adapters.dynamodb.tables import TableLocation, key_model, ledger_model
 from forebay.adapters.memory import MemoryKeys, MemoryLedger
 from forebay.adapters.system import SystemClock
 from forebay.ports import KeyAdministration, Keys, Ledger, LedgerReader
+from tests.support.ministack import CREDENTIALS, REGION, start_ministack
 
 BACKENDS = ["memory", pytest.param("ministack", marks=pytest.mark.ministack)]
 

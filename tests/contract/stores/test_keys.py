@@ -5,13 +5,13 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 
 import pytest
-from tests.contract.stores.conftest import KeyStore, opened
-from tests.contract.stores.records import KEY, NOON
 
 from forebay.adapters.dynamodb.key_administration import DynamoKeyAdministration
 from forebay.adapters.dynamodb.tables import TableLocation
 from forebay.errors import ConditionFailed, StoreError, StoreUnavailable
 from forebay.model import KeyRecord, KeyStatus
+from tests.contract.stores.conftest import KeyStore, opened
+from tests.contract.stores.records import KEY, NOON
 
 NOBODY_S_PORT = "http://127.0.0.1:1"
 """tcpmux, which nothing serves."""

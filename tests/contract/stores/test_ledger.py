@@ -5,14 +5,14 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 import pytest
-from tests.contract.stores.conftest import LedgerStore, opened
-from tests.contract.stores.records import FAILED_ROW, NOON, ROW
 
 from forebay.adapters.dynamodb.ledger_reader import DynamoLedgerReader
 from forebay.adapters.dynamodb.tables import TableLocation, ledger_model
 from forebay.errors import StoreError
 from forebay.model import LedgerRow, Outcome
 from forebay.money import NanoUsd
+from tests.contract.stores.conftest import LedgerStore, opened
+from tests.contract.stores.records import FAILED_ROW, NOON, ROW
 
 DAY_S = 86_400
 TODAY = "2026-11-23"

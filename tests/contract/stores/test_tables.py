@@ -5,9 +5,9 @@ from typing import Any
 
 import pytest
 from pynamodb.models import Model
-from tests.support.template import ROOT, load
 
 from forebay.adapters.dynamodb.tables import KeyItem, LedgerItem, TableLocation, key_model
+from tests.support.template import ROOT, load
 
 TEMPLATE = load(ROOT / "infra" / "tables.yaml")
 TABLES = [

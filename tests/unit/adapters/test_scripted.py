@@ -6,7 +6,6 @@ from collections.abc import AsyncIterator
 from typing import Any
 
 import pytest
-from tests.support.gateway import HastyClock
 
 from forebay.adapters.memory import ManualClock
 from forebay.adapters.providers.scripted import STALL_S, TEXT, ScriptedProvider
@@ -15,6 +14,7 @@ from forebay.dialects.openai_chat_stream import ChatStream
 from forebay.errors import UpstreamCut, UpstreamError, UpstreamUnavailable
 from forebay.model import UpstreamRequest, Usage
 from forebay.settings import ScriptedFailure, ScriptedSettings
+from tests.support.gateway import HastyClock
 
 
 def request(*, stream: bool = False, **fields: Any) -> UpstreamRequest:

@@ -6,12 +6,12 @@ from pathlib import Path
 
 import boto3
 import pytest
-from tests.support.ministack import CREDENTIALS, REGION, start_ministack
 
 from forebay.adapters.memory.clock import ManualClock
 from forebay.adapters.secrets import MAX_AGE_S, SecretResolver
 from forebay.errors import ConfigurationError, StoreUnavailable
 from forebay.settings import SecretOrigin, SecretReference
+from tests.support.ministack import CREDENTIALS, REGION, start_ministack
 
 
 def reference(text: str) -> SecretReference:

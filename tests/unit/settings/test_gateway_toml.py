@@ -9,6 +9,7 @@ from forebay.money import FREE, Price
 from forebay.settings import (
     ConfigSource,
     GatewayConfig,
+    KeyHeader,
     PriceRow,
     PriceTable,
     ProviderKind,
@@ -61,12 +62,55 @@ def test_a_provider_gets_the_address_and_patience_of_its_kind() -> None:
         ("ollama", "http://127.0.0.1:11434/v1"),
         ("vllm", "http://127.0.0.1:8000/v1"),
         ("localai", "http://127.0.0.1:8080/v1"),
+        ("anthropic", "https://api.anthropic.com/v1"),
+        ("gemini", "https://generativelanguage.googleapis.com/v1beta"),
         ("scripted", ""),
     ],
 )
 def test_each_kind_has_its_address(kind: str, url: str) -> None:
-    config = parse(f'[providers.local]\nkind = "{kind}"\n', model(LLAMA))
+    key = "" if kind == "scripted" else 'api_key = "env:K"'
+    config = parse(f'[providers.local]\nkind = "{kind}"\n{key}\n', model(LLAMA))
     assert config.providers["local"].base_url == url
+
+
+@pytest.mark.parametrize(
+    ("kind", "header"),
+    [
+        ("openai", KeyHeader.BEARER),
+        ("vllm", KeyHeader.BEARER),
+        ("anthropic", KeyHeader.X_API_KEY),
+        ("gemini", KeyHeader.X_GOOG_API_KEY),
+        ('azure"\nbase_url = "https://h', KeyHeader.API_KEY),
+        ('azure"\nbase_url = "https://h"\nauth = "bearer', KeyHeader.BEARER),
+    ],
+)
+def test_each_kind_has_its_header_for_the_key(kind: str, header: KeyHeader) -> None:
+    """Sources: the providers' references, "Authentication"."""
+    text = f'[providers.local]\nkind = "{kind}"\napi_key = "env:K"\n'
+    assert parse(text, model(LLAMA)).providers["local"].key_header is header
+
+
+def test_bedrock_is_asked_in_its_region() -> None:
+    """Source: https://docs.aws.amazon.com/general/latest/gr/bedrock.html."""
+    text = '[providers.local]\nkind = "bedrock"\nregion = "eu-central-1"\n'
+    provider = parse(text, model(LLAMA)).providers["local"]
+    assert provider.region == "eu-central-1"
+    assert provider.base_url == "https://bedrock-runtime.eu-central-1.amazonaws.com"
+    assert provider.unavailable is None
+
+
+def test_bedrock_may_be_asked_through_an_endpoint_of_ones_own() -> None:
+    text = '[providers.local]\nkind = "bedrock"\nregion = "eu-central-1"\n'
+    config = parse(text + 'base_url = "https://vpce-1.example"\n', model(LLAMA))
+    assert config.providers["local"].base_url == "https://vpce-1.example"
+
+
+@pytest.mark.parametrize("version", ["v1", "2024-10-21", "2025-04-01-preview"])
+def test_azure_s_api_has_versions(version: str) -> None:
+    text = '[providers.local]\nkind = "azure"\nbase_url = "https://h"\napi_key = "env:K"\n'
+    config = parse(text + f'api_version = "{version}"\n', model(LLAMA))
+    assert config.providers["local"].api_version == version
+    assert parse(text, model(LLAMA)).providers["local"].api_version == "v1"
 
 
 def test_an_address_of_ones_own_loses_its_last_slash() -> None:

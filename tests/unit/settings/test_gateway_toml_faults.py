@@ -71,6 +71,8 @@ API_KEY = (
 URL = "base_url: expected an address like https://host/v1, this "
 NO_URL = URL + "does not start with http:// or https:// and a host"
 ODD_URL = URL + "holds a query, a fragment, or characters that no address has"
+AZURE = '[providers.x]\nkind = "azure"\napi_key = "env:K"\n'
+AZURE_URL = "base_url: expected an address like https://RESOURCE.openai.azure.com"
 
 PROVIDERS = {
     "kind missing": (
@@ -87,13 +89,6 @@ PROVIDERS = {
             'ollama, vllm, localai, scripted; got "opnai"'
         ),
     ),
-    "kind of a later version": (
-        '[providers.x]\nkind = "bedrock"',
-        (
-            "2: providers.x.kind: bedrock is not yet served by this version; "
-            "expected openai, ollama, vllm, localai or scripted"
-        ),
-    ),
     "no table": ("[providers]\nx = 1", "2: providers.x: expected a table, got 1"),
     "name with a space": (
         '[providers."a b"]\nkind = "vllm"',
@@ -105,6 +100,60 @@ PROVIDERS = {
             '1: providers.x.api_key: expected "env:VARIABLE", "secret:NAME" (Secrets Manager) or '
             '"ssm:NAME"; it is missing'
         ),
+    ),
+    **{
+        f"{kind} without a key": (
+            f'[providers.x]\nkind = "{kind}"',
+            (
+                '1: providers.x.api_key: expected "env:VARIABLE", "secret:NAME" (Secrets Manager) '
+                'or "ssm:NAME"; it is missing'
+            ),
+        )
+        for kind in ("anthropic", "gemini")
+    },
+    "azure without a key": (
+        '[providers.x]\nkind = "azure"\nbase_url = "https://h"',
+        (
+            '1: providers.x.api_key: expected "env:VARIABLE", "secret:NAME" (Secrets Manager) or '
+            '"ssm:NAME"; it is missing'
+        ),
+    ),
+    "azure without an address": (
+        AZURE,
+        f"1: providers.x.{AZURE_URL}; it is missing",
+    ),
+    **{
+        f"azure at {path}": (
+            f'{AZURE}base_url = "https://h{path}"',
+            f"4: providers.x.{AZURE_URL}, without /openai and what follows it",
+        )
+        for path in ("/openai", "/openai/v1/", "/api/openai/deployments/x")
+    },
+    **{
+        f"azure's version {version}": (
+            f'{AZURE}base_url = "https://h"\napi_version = "{version}"',
+            (
+                '5: providers.x.api_version: expected "v1" or a date like "2024-10-21" or '
+                f'"2025-04-01-preview", got "{version}"'
+            ),
+        )
+        for version in ("v2", "2024", "2024-10-21&x=y", "2024-10-21-beta")
+    },
+    "azure's header": (
+        f'{AZURE}base_url = "https://h"\nauth = "entra"',
+        '5: providers.x.auth: expected one of api-key, bearer; got "entra"',
+    ),
+    "bedrock nowhere": (
+        '[providers.x]\nkind = "bedrock"',
+        "1: providers.x.region: expected a string; it is missing",
+    ),
+    "bedrock in no region": (
+        '[providers.x]\nkind = "bedrock"\nregion = "example.com/"',
+        '3: providers.x.region: expected a region like eu-central-1, got "example.com/"',
+    ),
+    "bedrock with a key": (
+        '[providers.x]\nkind = "bedrock"\nregion = "eu-central-1"\napi_key = "env:K"',
+        "4: providers.x.api_key: unknown key; expected kind, region, base_url or timeouts",
     ),
     "misspelt key": (
         '[providers.x]\nkind = "vllm"\napikey = "env:A"',
@@ -192,10 +241,8 @@ def test_a_faulty_provider_is_refused(text: str, fault: str) -> None:
 
 
 def test_all_faults_are_told_at_once() -> None:
-    text = (
-        '[providers.x]\nkind = "bedrock"\n[models.fast]\ntargets = [{}]\nprice = 1\nfallbacks = 2'
-    )
-    assert [fault.split(": expected")[0].split(": bedrock")[0] for fault in faults(text)] == [
+    text = '[providers.x]\nkind = "bedrok"\n[models.fast]\ntargets = [{}]\nprice = 1\nfallbacks = 2'
+    assert [fault.split(": expected")[0].split(": bedrok")[0] for fault in faults(text)] == [
         "gateway.toml:2: providers.x.kind",
         "gateway.toml:5: models.fast.price",
         "gateway.toml:4: models.fast.targets[0].model",

@@ -54,6 +54,31 @@ def test_the_bundled_table_knows_no_cached_price_above_the_input_price() -> None
     assert not [n for n, row in table.models.items() if (row.cached_input or 0) > row.input]
 
 
+@pytest.mark.parametrize(
+    ("kind", "model", "input_usd"),
+    [
+        (ProviderKind.AZURE, "gpt-5-mini", "0.25"),
+        (ProviderKind.ANTHROPIC, "claude-haiku-4-5", "1"),
+        (ProviderKind.GEMINI, "gemini-3.5-flash-lite", "0.3"),
+        (ProviderKind.BEDROCK, "amazon.nova-pro-v1:0", "0.8"),
+        (ProviderKind.BEDROCK, "us.anthropic.claude-haiku-4-5-20251001-v1:0", "1.1"),
+    ],
+)
+def test_each_seller_s_models_are_found_by_their_own_names(
+    kind: ProviderKind, model: str, input_usd: str
+) -> None:
+    table = PriceTable.from_json((DATA / "prices.json").read_bytes())
+    price = table.lookup(kind, model)
+    assert price is not None
+    assert price.input == int(Decimal(input_usd) * 10**9)
+
+
+@pytest.mark.parametrize("kind", [ProviderKind.OPENAI, ProviderKind.BEDROCK])
+def test_another_seller_s_price_is_not_taken(kind: ProviderKind) -> None:
+    table = PriceTable(models={"claude-haiku-4-5": PriceRow("anthropic", 1, 1)})
+    assert table.lookup(kind, "claude-haiku-4-5") is None
+
+
 @pytest.mark.parametrize("kind", [kind for kind in ProviderKind if kind != ProviderKind.OPENAI])
 def test_a_self_hosted_model_has_no_list_price(kind: ProviderKind) -> None:
     table = PriceTable(models={"gpt-5": PriceRow("openai", 1, 1)})

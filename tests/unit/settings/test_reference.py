@@ -25,7 +25,7 @@ from forebay.settings import (
 )
 from forebay.settings.models import DEFAULT_WEIGHT, MAX_WEIGHT
 from forebay.settings.prices import MAX_USD_PER_MILLION
-from forebay.settings.providers import DEFAULT_BASE_URLS, SERVED_KINDS
+from forebay.settings.provider_kinds import AZURE_V1, DEFAULT_BASE_URLS, AzureAuth
 
 ROOT = Path(__file__).parents[3]
 REFERENCE = (ROOT / "docs" / "reference" / "configuration.md").read_text(encoding="utf-8")
@@ -80,13 +80,18 @@ def test_each_number_stands_in_the_reference_with_its_range(setting: Field[Any])
 
 def test_words_to_choose_from_are_complete() -> None:
     assert re.findall(r"`(\w+)`", row("fail").split(" | ")[3]) == list(ScriptedFailure)
-    assert re.findall(r"`(\w+)`", row("kind").split(" | ")[3]) == list(SERVED_KINDS)
-    assert all(f"`{kind}`" in row("kind") for kind in ProviderKind)
+    assert re.findall(r"`(\w+)`", row("kind").split(" | ")[3]) == list(ProviderKind)
+    assert re.findall(r"`([\w-]+)`", row("auth").split(" | ")[3]) == list(AzureAuth)
 
 
 @pytest.mark.parametrize("kind", DEFAULT_BASE_URLS)
 def test_each_address_stands_in_the_reference(kind: ProviderKind) -> None:
     assert row(kind) == f"| `{kind}` | `{DEFAULT_BASE_URLS[kind]}` |"
+
+
+def test_azure_s_defaults_stand_in_the_reference() -> None:
+    assert row("api_version").split(" | ")[2] == f"`{AZURE_V1}`"
+    assert row("auth").split(" | ")[2] == f"`{AzureAuth.API_KEY}`"
 
 
 def test_weights_and_prices_have_the_bounds_of_the_reference() -> None:
@@ -115,7 +120,7 @@ def test_each_example_of_the_reference_is_a_configuration(example: str) -> None:
 
 
 def test_the_reference_has_examples() -> None:
-    assert len(EXAMPLES) == 3
+    assert len(EXAMPLES) == 4
 
 
 def test_the_projects_own_file_starts_without_keys_and_serves_with_them() -> None:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import socket
-import ssl
 import struct
 from collections.abc import Callable, Sequence
 from contextlib import suppress
@@ -59,10 +58,9 @@ class Peer:
 
     Args:
         actions: One a request, in the order of their arrival; then `hangs`.
-        tls: Server side of TLS, or None.
     """
 
-    def __init__(self, actions: Sequence[Action], tls: ssl.SSLContext | None = None) -> None:
+    def __init__(self, actions: Sequence[Action]) -> None:
         self.requests: list[bytes] = []
         self.connections = 0
         self.open_connections = 0
@@ -72,7 +70,6 @@ class Peer:
         self.left = asyncio.Semaphore(0)
         """Released once for each connection that ended."""
         self._actions = list(actions)
-        self._tls = tls
         self._server: asyncio.Server | None = None
         self._writers: list[asyncio.StreamWriter] = []
 
@@ -81,10 +78,10 @@ class Peer:
         """Where it listens."""
         assert self._server is not None
         port = self._server.sockets[0].getsockname()[1]
-        return f"{'https' if self._tls else 'http'}://127.0.0.1:{port}"
+        return f"http://127.0.0.1:{port}"
 
     async def __aenter__(self) -> Self:
-        self._server = await asyncio.start_server(self._serve, "127.0.0.1", 0, ssl=self._tls)
+        self._server = await asyncio.start_server(self._serve, "127.0.0.1", 0)
         return self
 
     async def __aexit__(
@@ -115,11 +112,6 @@ class Peer:
 
     async def _serve_one(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         head = await reader.readuntil(b"\r\n\r\n")
-        lengths = (
-            int(line.partition(b":")[2])
-            for line in head.split(b"\r\n")
-            if line.lower().startswith(b"content-length")
-        )
         lengths = (
             int(line.partition(b":")[2])
             for line in head.split(b"\r\n")

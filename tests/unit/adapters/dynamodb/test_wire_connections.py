@@ -1,13 +1,15 @@
-"""Connections are kept and dropped; what may count twice is never repeated."""
+"""Calls share connections, are bounded, and what may count twice is never repeated."""
 
 import asyncio
-import socket
-import ssl
 from contextlib import suppress
-from pathlib import Path
 from typing import Any
 
 import pytest
+
+from forebay.adapters.dynamodb import DynamoDb, DynamoLedger
+from forebay.adapters.dynamodb.wire import MAX_REPLY_BYTES
+from forebay.errors import StoreUnavailable
+from forebay.model import LedgerRow
 from tests.contract.stores.records import ROW
 from tests.unit.adapters.dynamodb.client import client
 from tests.unit.adapters.dynamodb.peer import (
@@ -22,22 +24,9 @@ from tests.unit.adapters.dynamodb.peer import (
     says_and_closes,
 )
 
-from forebay.adapters.dynamodb import DynamoDb, DynamoLedger
-from forebay.adapters.dynamodb.pool import PoolLimits
-from forebay.adapters.memory import ManualClock
-from forebay.errors import StoreUnavailable
-from forebay.model import LedgerRow
-
-CERTIFICATE = Path(__file__).with_name("peer.pem")
 REQUEST: dict[str, Any] = {"TableName": "keys"}
 GOOD = reply(200, b'{"whose":"mine"}')
 MINE = {"whose": "mine"}
-
-
-def server_tls() -> ssl.SSLContext:
-    context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
-    context.load_cert_chain(CERTIFICATE)
-    return context
 
 
 def test_a_second_call_uses_the_first_one_s_connection() -> None:
@@ -48,46 +37,6 @@ def test_a_second_call_uses_the_first_one_s_connection() -> None:
             return peer.connections
 
     assert asyncio.run(main()) == 1
-
-
-def test_small_packets_are_not_held_back() -> None:
-    async def main() -> int:
-        async with Peer([OK]) as peer, client(peer.url) as database:
-            await database.get_item(REQUEST)
-            transport = database._pool._idle[0]._transport
-            assert transport is not None
-            connection: socket.socket = transport.get_extra_info("socket")
-            return connection.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY)
-
-    assert asyncio.run(main()) != 0
-
-
-@pytest.mark.parametrize(
-    ("seconds", "connections"),
-    [(20, 1), (21, 2), (600, 2), (-1, 2)],
-    ids=["short", "long", "frozen", "clock-set-back"],
-)
-def test_a_connection_is_kept_20_s_of_wall_time(seconds: float, connections: int) -> None:
-    async def main() -> int:
-        clock = ManualClock()
-        async with Peer([OK, OK]) as peer, client(peer.url, clock=clock) as database:
-            await database.get_item(REQUEST)
-            clock.freeze(seconds)
-            await database.get_item(REQUEST)
-            return peer.connections
-
-    assert asyncio.run(main()) == connections
-
-
-def test_a_peer_that_closes_after_its_reply_is_connected_to_anew() -> None:
-    async def main() -> int:
-        closing = says(reply(200, b"{}", "Connection: close"))
-        async with Peer([closing, OK]) as peer, client(peer.url) as database:
-            await database.put_item(REQUEST)
-            await database.put_item(REQUEST)
-            return peer.connections
-
-    assert asyncio.run(main()) == 2
 
 
 async def call_over_a_dying_connection(
@@ -105,6 +54,15 @@ def test_a_read_is_repeated_when_its_kept_connection_died_unanswered(dies: Actio
             return content, peer.connections
 
     assert asyncio.run(main()) == (MINE, 2)
+
+
+def test_a_repeated_call_has_a_fresh_connection_though_others_are_kept() -> None:
+    async def main() -> tuple[dict[str, Any], int]:
+        async with Peer([OK, OK, closes, says(GOOD)]) as peer, client(peer.url) as database:
+            await asyncio.gather(database.get_item(REQUEST), database.get_item(REQUEST))
+            return await database.get_item(REQUEST), peer.connections
+
+    assert asyncio.run(main()) == (MINE, 3)
 
 
 @pytest.mark.parametrize("dies", [closes, resets])
@@ -220,18 +178,6 @@ def test_a_call_that_was_cancelled_closes_its_connection() -> None:
     assert asyncio.run(main()) == MINE
 
 
-def test_bytes_that_nobody_asked_for_end_their_connection() -> None:
-    async def main() -> dict[str, Any]:
-        async with Peer([OK, says(GOOD)]) as peer, client(peer.url) as database:
-            await database.get_item(REQUEST)
-            peer._writers[0].write(reply(200, b'{"whose":"nobody\'s"}'))
-            async with asyncio.timeout(30):
-                await peer.left.acquire()
-            return await database.get_item(REQUEST)
-
-    assert asyncio.run(main()) == MINE
-
-
 def test_nobody_there_is_an_unavailable_store() -> None:
     async def main() -> None:
         async with Peer([]) as peer:
@@ -245,8 +191,7 @@ def test_nobody_there_is_an_unavailable_store() -> None:
 
 def test_no_more_connections_than_allowed() -> None:
     async def main() -> tuple[int, int]:
-        pool = PoolLimits(connections=2)
-        async with Peer([OK] * 20) as peer, client(peer.url, pool=pool) as database:
+        async with Peer([OK] * 20) as peer, client(peer.url, concurrent_calls=2) as database:
             await asyncio.gather(*(database.get_item(REQUEST) for _ in range(20)))
             return len(peer.requests), peer.most_open_connections
 
@@ -254,48 +199,50 @@ def test_no_more_connections_than_allowed() -> None:
 
 
 def test_waiting_for_a_turn_counts_towards_the_time_out() -> None:
-    async def main() -> None:
-        pool = PoolLimits(connections=1)
+    async def main() -> int:
         async with (
-            Peer([hangs, OK]) as peer,
-            client(peer.url, pool=pool, call_timeout_s=0.05) as database,
+            Peer([OK]) as peer,
+            client(peer.url, concurrent_calls=1, call_timeout_s=0.05) as database,
         ):
-            first = asyncio.create_task(database.get_item(REQUEST))
-            await peer.arrived.acquire()
-            for call in (database.get_item(REQUEST), first):
+            async with database._turns:
                 with pytest.raises(StoreUnavailable, match="in time"):
-                    await call
+                    await database.get_item(REQUEST)
+            return peer.connections
 
-    asyncio.run(main())
-
-
-def test_over_tls() -> None:
-    async def main() -> tuple[list[dict[str, Any]], int]:
-        trust = ssl.create_default_context(cafile=CERTIFICATE)
-        peer = Peer([says(GOOD), says(GOOD)], server_tls())
-        async with peer, client(peer.url, tls=trust) as database:
-            return [await database.get_item(REQUEST) for _ in range(2)], peer.connections
-
-    assert asyncio.run(main()) == ([MINE, MINE], 1)
+    assert asyncio.run(main()) == 0
 
 
-def test_a_certificate_that_nobody_vouches_for_is_refused() -> None:
-    async def main() -> list[bytes]:
-        async with Peer([OK], server_tls()) as peer, client(peer.url) as database:
-            with pytest.raises(StoreUnavailable, match="CERTIFICATE_VERIFY_FAILED"):
+def test_a_call_that_failed_leaves_its_turn_to_the_next() -> None:
+    async def main() -> dict[str, Any]:
+        async with (
+            Peer([closes, says(GOOD)]) as peer,
+            client(peer.url, concurrent_calls=1) as database,
+        ):
+            with pytest.raises(StoreUnavailable):
                 await database.get_item(REQUEST)
-            return peer.requests
+            return await database.get_item(REQUEST)
 
-    assert asyncio.run(main()) == []
+    assert asyncio.run(main()) == MINE
 
 
-def test_a_handshake_that_hangs_is_given_up() -> None:
+def test_a_connection_that_is_not_made_in_time_is_an_unavailable_store() -> None:
     async def main() -> None:
-        pool = PoolLimits(connect_timeout_s=0.05)
         async with Peer([]) as peer:  # speaks no TLS: it waits for a request
             url = peer.url.replace("http:", "https:")
-            async with client(url, pool=pool) as database:
+            async with client(url, connect_timeout_s=0.05) as database:
                 await database.get_item(REQUEST)
 
     with pytest.raises(StoreUnavailable, match="no connection in time"):
+        asyncio.run(main())
+
+
+def test_a_reply_without_end_is_an_unavailable_store() -> None:
+    async def main() -> None:
+        endless = b"HTTP/1.1 200 OK\r\nContent-Length: 99999999\r\n\r\n" + bytes(
+            MAX_REPLY_BYTES + 1
+        )
+        async with Peer([says(endless)]) as peer, client(peer.url) as database:
+            await database.get_item(REQUEST)
+
+    with pytest.raises(StoreUnavailable, match="more than 16777216 bytes"):
         asyncio.run(main())

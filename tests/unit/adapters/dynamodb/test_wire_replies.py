@@ -6,10 +6,10 @@ from typing import Any
 
 import msgspec
 import pytest
-from tests.unit.adapters.dynamodb.client import client
-from tests.unit.adapters.dynamodb.peer import Peer, reply, says
 
 from forebay.errors import ConditionFailed, StoreError, StoreUnavailable
+from tests.unit.adapters.dynamodb.client import client
+from tests.unit.adapters.dynamodb.peer import Peer, reply, says
 
 GET: dict[str, Any] = {"TableName": "keys", "Key": {"key_id": {"S": "é"}}}
 

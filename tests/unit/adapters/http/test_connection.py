@@ -1,16 +1,23 @@
 """One HTTP/1.1 exchange at a time: framing at every cut, ends of every kind, back-pressure."""
 
 import asyncio
+import socket
 from collections.abc import Callable, Coroutine
+from itertools import pairwise
 from typing import Any, TypeVar
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from typing_extensions import override
 
 from forebay.adapters.http.connection import (
     HIGH_WATER_BYTES,
+    MAX_HEAD_BYTES,
     Connection,
     ConnectionLost,
+    Head,
+    HttpError,
     Malformed,
     Silent,
 )
@@ -23,8 +30,8 @@ REQUEST = b"GET / HTTP/1.1\r\n\r\n"
 class Wire(asyncio.Transport):
     """The edge: what goes to the kernel, and what the connection asks of it."""
 
-    def __init__(self) -> None:
-        super().__init__()
+    def __init__(self, end: socket.socket) -> None:
+        super().__init__({"socket": end})
         self.written: list[bytes] = []
         self.paused = False
         self.aborted = False
@@ -73,9 +80,11 @@ def exchange(
 
 def on_a_wire(scenario: Callable[[Connection, Wire], Coroutine[Any, Any, T]]) -> T:
     async def main() -> T:
-        connection, wire = Connection(), Wire()
-        connection.connection_made(wire)
-        return await scenario(connection, wire)
+        ours, peers = socket.socketpair()
+        with ours, peers:
+            connection, wire = Connection(), Wire(ours)
+            connection.connection_made(wire)
+            return await scenario(connection, wire)
 
     return asyncio.run(main())
 
@@ -128,6 +137,14 @@ def test_a_cut_anywhere_in_a_reply_changes_nothing(received: bytes, expected: Re
     assert cuts == {expected}
 
 
+@given(reply=st.sampled_from(list(REPLIES.values())), cuts=st.lists(st.integers(0, 150)))
+def test_any_cuts_in_a_reply_change_nothing(reply: tuple[bytes, Result], cuts: list[int]) -> None:
+    received, expected = reply
+    edges = sorted({0, len(received), *(min(cut, len(received)) for cut in cuts)})
+
+    assert exchange(*(received[a:b] for a, b in pairwise(edges))) == expected
+
+
 @each_reply
 def test_a_reply_that_breaks_off_is_never_taken_for_a_whole_one(
     received: bytes, expected: Result
@@ -137,6 +154,30 @@ def test_a_reply_that_breaks_off_is_never_taken_for_a_whole_one(
         with pytest.raises(ConnectionLost) as caught:
             exchange(received[:at], lost=True)
         assert caught.value.began is (at > 0)
+
+
+def head_of(received: bytes) -> Head:
+    async def scenario(connection: Connection, _wire: Wire) -> Head:
+        sending = asyncio.create_task(connection.send(REQUEST, timeout_s=PATIENCE_S))
+        await asyncio.sleep(0)
+        connection.data_received(received)
+        return await sending
+
+    return on_a_wire(scenario)
+
+
+def test_names_of_headers_are_in_lower_case() -> None:
+    assert head_of(SIZED).headers == {"content-length": "5"}
+
+
+def test_headers_before_the_reply_are_none_of_its_own() -> None:
+    assert "link" not in head_of(HINTS + SIZED).headers
+
+
+def test_trailers_do_not_become_headers() -> None:
+    head = head_of(CHUNKED + b"0\r\ncontent-type: text/html\r\nx: y\r\n\r\n")
+
+    assert head.headers == {"transfer-encoding": "chunked"}
 
 
 def test_a_reply_without_a_length_ends_with_the_connection() -> None:
@@ -154,9 +195,15 @@ def test_a_peer_that_closes_just_after_its_reply_has_answered() -> None:
 
 MALFORMED = {
     "garbage": b"hello\r\n\r\n",
-    "another protocol": b"HTTP/2 200 OK\r\n\r\n",
+    "another version": b"HTTP/2 200 OK\r\n\r\n",
+    "another protocol": b"SSH-2.0-OpenSSH_9.6\r\n",
+    "TLS": b"\x15\x03\x03\x00\x02\x02\x50",
+    "a page": b"<html>hello</html>",
+    "a status that is none": b"HTTP/1.1 two hundred\r\n\r\n",
+    "a length that is none": HEAD + b"content-length: many\r\n\r\n",
     "two lengths": HEAD + b"content-length: 1\r\ncontent-length: 2\r\n\r\na",
     "a length and chunks": HEAD + b"content-length: 1\r\ntransfer-encoding: chunked\r\n\r\n",
+    "a chunk's length that is none": CHUNKED + b"zz\r\n",
     "a chunk that is longer than it says": CHUNKED + b"2\r\nhello\r\n",
     "a switch of protocols": b"HTTP/1.1 101 X\r\nconnection: upgrade\r\nupgrade: x\r\n\r\nhey",
 }
@@ -166,6 +213,24 @@ MALFORMED = {
 def test_what_is_no_http_is_an_error(received: bytes) -> None:
     with pytest.raises(Malformed):
         exchange(received)
+
+
+@given(received=st.binary(max_size=400))
+def test_random_bytes_are_never_a_reply(received: bytes) -> None:
+    with pytest.raises(HttpError):
+        exchange(received, lost=True)
+
+
+@pytest.mark.parametrize("start", [HEAD + b"x: ", HINTS * 10 + HEAD + b"x: "])
+def test_an_endless_head_is_an_error(start: bytes) -> None:
+    half = b"x" * (MAX_HEAD_BYTES // 2)
+
+    with pytest.raises(Malformed, match="a head of more than 65536 bytes"):
+        exchange(start, half, half)
+
+
+def test_a_long_head_is_read() -> None:
+    assert exchange(HEAD + b"x: ", b"x" * 60_000, b"\r\n" + SIZED[len(HEAD) :])[0] == 200
 
 
 def test_what_came_before_garbage_is_read_first() -> None:
@@ -200,6 +265,23 @@ def test_what_nobody_asked_for_ends_the_connection(
     assert exchange(*received) == expected
 
 
+@pytest.mark.parametrize(
+    ("received", "overrun"),
+    [((SIZED,), False), *((received, True) for received, _ in UNASKED.values())],
+    ids=["a reply", *UNASKED],
+)
+def test_what_nobody_asked_for_is_noticed(received: tuple[bytes, ...], *, overrun: bool) -> None:
+    async def scenario(connection: Connection, _wire: Wire) -> bool:
+        sending = asyncio.create_task(connection.send(REQUEST, timeout_s=PATIENCE_S))
+        await asyncio.sleep(0)
+        for part in received:
+            connection.data_received(part)
+        await sending
+        return connection.overrun
+
+    assert on_a_wire(scenario) is overrun
+
+
 def test_a_connection_carries_one_exchange_after_another() -> None:
     async def scenario(connection: Connection, wire: Wire) -> list[bytes]:
         for body in (b"one", b"two"):
@@ -211,6 +293,21 @@ def test_a_connection_carries_one_exchange_after_another() -> None:
         return wire.written
 
     assert on_a_wire(scenario) == [b"one", b"two"]
+
+
+def test_a_connection_that_is_lost_says_whether_it_had_carried_an_exchange() -> None:
+    async def scenario(connection: Connection, _wire: Wire) -> bool:
+        for _ in range(2):
+            sending = asyncio.create_task(connection.send(REQUEST, timeout_s=PATIENCE_S))
+            await asyncio.sleep(0)
+            connection.data_received(HEAD + b"content-length: 0\r\n\r\n")
+            await sending
+        connection.connection_lost(None)
+        with pytest.raises(ConnectionLost) as caught:
+            await connection.send(REQUEST, timeout_s=PATIENCE_S)
+        return caught.value.reused
+
+    assert on_a_wire(scenario)
 
 
 def test_a_connection_whose_reply_is_unread_carries_no_other() -> None:
@@ -231,7 +328,7 @@ def test_a_closed_connection_carries_nothing() -> None:
         connection.connection_lost(None)
         with pytest.raises(ConnectionLost) as caught:
             await connection.send(REQUEST, timeout_s=PATIENCE_S)
-        assert not caught.value.began
+        assert (caught.value.began, caught.value.reused) == (False, False)
         connection.abort()
         return wire.written
 

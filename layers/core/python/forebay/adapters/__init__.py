@@ -6,6 +6,7 @@ inside their package; what gets out speaks `forebay.model` and raises `forebay.e
 
 ::
 
+    aws/          credentials and signatures
     dynamodb/     keys and ledger; a lean asyncio client for the hot path, PynamoDB for operators
     memory/       the twins, a clock that is moved by hand, dice that repeat
     providers/    upstreams, over http/

@@ -4,9 +4,9 @@ Two sources, both handed in as values, so that this package does no I/O:
 
 - `Settings.from_env(environ)`: the function's environment, which `template.yaml` writes.
 - `parse_gateway_toml(sources, environ, prices)`: the file an operator edits, read in three steps:
-  `sections` reads tables and collects faults (with lines from `positions`), `providers` and
-  `models` say what the tables may hold, `gateway_config` ties names to each other and gives each
-  target its price (from the file, else from `prices`).
+  `sections` reads tables and collects faults (with lines from `positions`), `providers` (with
+  `provider_kinds`) and `models` say what the tables may hold, `gateway_config` ties names to each
+  other and gives each target its price (from the file, else from `prices`).
 
 Both give frozen dataclasses, or one `ConfigurationError` that lists all faults. Secrets are never
 read here: settings hold a `SecretReference`, which `forebay.adapters.secrets` resolves.
@@ -27,8 +27,8 @@ from forebay.settings.gateway_config import GatewayConfig
 from forebay.settings.gateway_toml import ConfigSource, parse_gateway_toml
 from forebay.settings.models import ModelSettings, TargetSettings
 from forebay.settings.prices import PriceRow, PriceTable
+from forebay.settings.provider_kinds import AZURE_V1, KeyHeader, ProviderKind
 from forebay.settings.providers import (
-    ProviderKind,
     ProviderSettings,
     ScriptedFailure,
     ScriptedSettings,
@@ -38,9 +38,11 @@ from forebay.settings.providers import (
 )
 
 __all__ = [
+    "AZURE_V1",
     "MAX_REQUEST_BODY_BYTES",
     "ConfigSource",
     "GatewayConfig",
+    "KeyHeader",
     "LogLevel",
     "ModelSettings",
     "PriceRow",

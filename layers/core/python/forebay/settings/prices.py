@@ -14,7 +14,7 @@ from typing import Final
 import msgspec
 
 from forebay.money import FREE, NANO_PER_USD, Price
-from forebay.settings.providers import ProviderKind
+from forebay.settings.provider_kinds import ProviderKind
 from forebay.settings.sections import Section, describe
 
 MAX_USD_PER_MILLION: Final = Decimal(100_000)
@@ -22,6 +22,26 @@ MAX_USD_PER_MILLION: Final = Decimal(100_000)
 
 _EXAMPLE: Final = "{ input = 0.25, cached_input = 0.025, output = 2.0 }"
 PRICE_HELP: Final = f'price = {_EXAMPLE} (USD per million tokens) or price = "free"'
+
+
+@dataclass(frozen=True, slots=True)
+class _Seller:
+    """How the bundled table writes what a kind of provider sells."""
+
+    providers: frozenset[str]
+    """`PriceRow.provider`: a name that another seller uses too is another product."""
+    prefix: str = ""
+    """Before the model's name there."""
+
+
+_SELLERS: Final[Mapping[ProviderKind, _Seller]] = {
+    ProviderKind.OPENAI: _Seller(frozenset({"openai"})),
+    ProviderKind.AZURE: _Seller(frozenset({"azure"}), "azure/"),
+    ProviderKind.ANTHROPIC: _Seller(frozenset({"anthropic"})),
+    ProviderKind.GEMINI: _Seller(frozenset({"gemini"}), "gemini/"),
+    ProviderKind.BEDROCK: _Seller(frozenset({"bedrock", "bedrock_converse"})),
+}
+"""The kinds that have list prices; a self-hosted model has none, whatever its name."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,10 +78,13 @@ class PriceTable:
     def lookup(self, kind: ProviderKind, model: str) -> Price | None:
         """Return the list price of a target's model; None where the table knows none.
 
-        A self-hosted model has no list price, even if it bears the name of one that has.
+        Azure's targets name deployments: one that bears a model's name costs what that costs.
+        Bedrock's prices differ between a model and its inference profiles (`us.…`, `global.…`):
+        what is not listed under just its own name has none.
         """
-        row = self.models.get(model) if kind is ProviderKind.OPENAI else None
-        if row is None:
+        seller = _SELLERS.get(kind)
+        row = self.models.get(seller.prefix + model) if seller else None
+        if seller is None or row is None or row.provider not in seller.providers:
             return None
         cached = row.input if row.cached_input is None else row.cached_input
         return Price(input=row.input, cached_input=cached, output=row.output)

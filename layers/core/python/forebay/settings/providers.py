@@ -9,33 +9,19 @@ from enum import StrEnum
 from typing import Final
 from urllib.parse import urlsplit
 
-from forebay.settings.sections import Section, listed, setting
-
-
-class ProviderKind(StrEnum):
-    """What a provider speaks. Those that gateway.toml knows; see `SERVED_KINDS`."""
-
-    OPENAI = "openai"
-    AZURE = "azure"
-    ANTHROPIC = "anthropic"
-    GEMINI = "gemini"
-    BEDROCK = "bedrock"
-    OLLAMA = "ollama"
-    VLLM = "vllm"
-    LOCALAI = "localai"
-    SCRIPTED = "scripted"
-
-
-DEFAULT_BASE_URLS: Final[Mapping[ProviderKind, str]] = {
-    ProviderKind.OPENAI: "https://api.openai.com/v1",
-    ProviderKind.OLLAMA: "http://127.0.0.1:11434/v1",
-    ProviderKind.VLLM: "http://127.0.0.1:8000/v1",
-    ProviderKind.LOCALAI: "http://127.0.0.1:8080/v1",
-}
-"""Where each server listens unless told otherwise, by its own documentation."""
-
-SERVED_KINDS: Final = (*DEFAULT_BASE_URLS, ProviderKind.SCRIPTED)
-"""Kinds that this version speaks; the others are names held for later ones."""
+from forebay.settings.provider_kinds import (
+    AWS_REGION,
+    AZURE_V1,
+    AZURE_VERSION,
+    DEFAULT_BASE_URLS,
+    KEY_HEADERS,
+    PAID_KINDS,
+    AzureAuth,
+    KeyHeader,
+    ProviderKind,
+    bedrock_url,
+)
+from forebay.settings.sections import Section, describe, setting
 
 
 class SecretOrigin(StrEnum):
@@ -123,6 +109,11 @@ class ProviderSettings:
     base_url: str
     """Without a slash at its end; empty for `scripted`, and while its variable is unset."""
     api_key: SecretReference | None
+    key_header: KeyHeader
+    region: str
+    """Of `bedrock`; empty for the others."""
+    api_version: str
+    """Of `azure`: `AZURE_V1` or a date; empty for the others."""
     timeouts: TimeoutSettings
     scripted: ScriptedSettings
     unavailable: str | None
@@ -133,7 +124,7 @@ _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
 _VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,255}")
 # Names that Secrets Manager and Parameter Store allow, their ARNs included.
 _SECRET_NAME = re.compile(r"[A-Za-z0-9/_+=.@:-]{1,2048}")
-_SERVED: Final = f"expected {listed(SERVED_KINDS)}"
+_AZURE_URL_HELP: Final = "expected an address like https://RESOURCE.openai.azure.com"
 _API_KEY_HELP: Final = 'expected "env:VARIABLE", "secret:NAME" (Secrets Manager) or "ssm:NAME"'
 
 
@@ -146,41 +137,79 @@ def read_provider(
     kind = section.choice("kind", ProviderKind, None)
     if kind is None:
         return None
-    if kind not in SERVED_KINDS:
-        section.fault(f"{kind} is not yet served by this version; {_SERVED}", "kind")
-        return None
-    if kind is ProviderKind.SCRIPTED:
-        section.only("kind", "scripted")
-    else:
-        section.only("kind", "base_url", "api_key", "timeouts")
-    base_url = _read_base_url(section, kind, environ)
+    section.only(*_KEYS.get(kind, ("kind", "base_url", "api_key", "timeouts")))
+    region = _read_region(section) if kind is ProviderKind.BEDROCK else ""
+    base_url = _read_base_url(section, kind, environ) or (bedrock_url(region) if region else "")
     api_key = _read_api_key(section)
-    if kind is ProviderKind.OPENAI and not section.values.keys() & {"api_key", "base_url"}:
+    if _needs_key(kind, section) and "api_key" not in section.values:
         section.fault(f"{_API_KEY_HELP}; it is missing", "api_key")
+    is_azure = kind is ProviderKind.AZURE
     return ProviderSettings(
         name=name,
         kind=kind,
         base_url=base_url,
         api_key=api_key,
+        key_header=_read_azure_auth(section) if is_azure else _key_header(kind),
+        region=region,
+        api_version=_read_azure_version(section) if is_azure else "",
         timeouts=section.table("timeouts").record(TimeoutSettings),
         scripted=section.table("scripted").record(ScriptedSettings),
         unavailable=_missing_variable(section, api_key, environ),
     )
 
 
+_KEYS: Final[Mapping[ProviderKind, tuple[str, ...]]] = {
+    ProviderKind.SCRIPTED: ("kind", "scripted"),
+    ProviderKind.AZURE: ("kind", "base_url", "api_version", "auth", "api_key", "timeouts"),
+    ProviderKind.BEDROCK: ("kind", "region", "base_url", "timeouts"),
+}
+"""What a table may hold, where it differs."""
+
+
+def _needs_key(kind: ProviderKind, section: Section) -> bool:
+    return kind is ProviderKind.AZURE or (kind in PAID_KINDS and "base_url" not in section.values)
+
+
+def _key_header(kind: ProviderKind) -> KeyHeader:
+    return KEY_HEADERS.get(kind, KeyHeader.BEARER)
+
+
+def _read_azure_auth(section: Section) -> KeyHeader:
+    return KeyHeader(section.choice("auth", AzureAuth, AzureAuth.API_KEY) or AzureAuth.API_KEY)
+
+
+def _read_azure_version(section: Section) -> str:
+    version = section.text("api_version") or AZURE_V1
+    if not AZURE_VERSION.fullmatch(version):
+        expected = 'expected "v1" or a date like "2024-10-21" or "2025-04-01-preview"'
+        section.fault(f"{expected}, got {describe(version)}", "api_version")
+    return version
+
+
+def _read_region(section: Section) -> str:
+    region = section.text("region", required=True) or ""
+    if region and not AWS_REGION.fullmatch(region):
+        section.fault(f"expected a region like eu-central-1, got {describe(region)}", "region")
+    return region
+
+
 def _read_base_url(section: Section, kind: ProviderKind, environ: Mapping[str, str]) -> str:
     stated = section.text("base_url")
     if stated is None:
+        if kind is ProviderKind.AZURE and "base_url" not in section.values:
+            section.fault(f"{_AZURE_URL_HELP}; it is missing", "base_url")
         return DEFAULT_BASE_URLS.get(kind, "")
     variable = _variable(stated)
     url = environ.get(variable, "").strip() if variable else stated
     if variable and not url:
         return ""
     problem = _url_problem(url)
+    where = f" (in the variable {variable})" if variable else ""
     if problem:
         # Never quoted: what is wrong with it may be that it holds a password.
-        where = f" (in the variable {variable})" if variable else ""
         section.fault(f"expected an address like https://host/v1, {problem}{where}", "base_url")
+    elif kind is ProviderKind.AZURE and "openai" in urlsplit(url).path.split("/"):
+        section.fault(f"{_AZURE_URL_HELP}, without /openai and what follows it{where}", "base_url")
     return url.rstrip("/")
 
 

@@ -8,36 +8,43 @@ from pathlib import Path
 
 from starlette.types import ASGIApp
 
-from forebay.adapters.dynamodb import (
-    DynamoDb,
-    DynamoDbSettings,
-    DynamoKeys,
-    DynamoLedger,
-    credentials_from,
-)
+from forebay.adapters.aws import credentials_from
+from forebay.adapters.dynamodb import DynamoDb, DynamoDbSettings, DynamoKeys, DynamoLedger
 from forebay.adapters.http.pool import ConnectionPool
-from forebay.adapters.providers.http import HttpProvider
-from forebay.adapters.providers.scripted import ScriptedProvider
 from forebay.adapters.secrets import SecretResolver
 from forebay.adapters.system import SystemClock, SystemEntropy
 from forebay.adapters.telemetry import JsonLines
 from forebay.adapters.tokens import TiktokenCounter
 from forebay.errors import ConfigurationError
-from forebay.ports import Clock, Provider
+from forebay.service import target_dialects
 from forebay.service.authentication import Authenticator
 from forebay.service.catalog import Catalog, Target
 from forebay.service.gateway import Gateway
 from forebay.service.settlement import Settlement
+from forebay.service.target_dialects import TargetDialect
 from forebay.settings import (
     ConfigSource,
     GatewayConfig,
     PriceTable,
     ProviderKind,
-    ProviderSettings,
     Settings,
     parse_gateway_toml,
 )
 from forebay.web.app import Parts, build_app
+from forebay.wiring.providers import ProviderFactory
+
+DIALECTS: Mapping[ProviderKind, TargetDialect] = {
+    ProviderKind.OPENAI: target_dialects.OPENAI,
+    ProviderKind.AZURE: target_dialects.OPENAI,
+    ProviderKind.ANTHROPIC: target_dialects.ANTHROPIC,
+    ProviderKind.GEMINI: target_dialects.GEMINI,
+    ProviderKind.BEDROCK: target_dialects.BEDROCK,
+    ProviderKind.OLLAMA: target_dialects.OLLAMA,
+    ProviderKind.VLLM: target_dialects.VLLM,
+    ProviderKind.LOCALAI: target_dialects.LOCALAI,
+    ProviderKind.SCRIPTED: target_dialects.OPENAI,
+}
+"""What each kind of provider speaks."""
 
 PRICES = Path(__file__).parents[1] / "data" / "prices.json"
 
@@ -53,19 +60,19 @@ def build_gateway(environ: Mapping[str, str]) -> ASGIApp:
     config = read_config(settings.config_paths, environ)
     clock, entropy = SystemClock(), SystemEntropy()
     telemetry = JsonLines(_write_line, clock, settings.telemetry.metrics_namespace)
-    database = DynamoDb(
-        DynamoDbSettings(stores.region, stores.endpoint_url), credentials_from(environ), clock
-    )
+    credentials = credentials_from(environ)
+    database = DynamoDb(DynamoDbSettings(stores.region, stores.endpoint_url), credentials, clock)
     ledger = DynamoLedger(
         database, table=stores.ledger_table, retention_days=stores.ledger_retention_days
     )
     counter = TiktokenCounter(settings.vocabulary_dir, telemetry)
     secrets = SecretResolver(environ, clock, region=stores.region, endpoint_url=stores.endpoint_url)
+    providers = ProviderFactory(ConnectionPool(clock), secrets, credentials, clock)
     keys = DynamoKeys(database, table=stores.keys_table)
     return build_app(
         Parts(
             Gateway(
-                _catalog(config, secrets, clock),
+                _catalog(config, providers),
                 Settlement(ledger, counter, telemetry, clock),
                 clock,
                 entropy,
@@ -97,17 +104,23 @@ def read_config(paths: tuple[str, ...], environ: Mapping[str, str]) -> GatewayCo
     return parse_gateway_toml(sources, environ, PriceTable.from_json(PRICES.read_bytes()))
 
 
-def _catalog(config: GatewayConfig, secrets: SecretResolver, clock: Clock) -> Catalog:
-    pool = ConnectionPool(clock)
+def _catalog(config: GatewayConfig, factory: ProviderFactory) -> Catalog:
     providers = {
-        name: _provider(settings, secrets, pool, clock)
+        name: factory.build(settings)
         for name, settings in config.providers.items()
         if settings.unavailable is None
     }
     served = config.available_models()
     targets = {
         name: tuple(
-            Target(each.provider, providers[each.provider], each.model, each.price, each.weight)
+            Target(
+                each.provider,
+                providers[each.provider],
+                each.model,
+                each.price,
+                DIALECTS[config.providers[each.provider].kind],
+                each.weight,
+            )
             for each in model.targets
         )
         for name, model in served.items()
@@ -119,18 +132,6 @@ def _reason(config: GatewayConfig, model: str) -> str:
     """Say why none of a model's targets can be called."""
     providers = dict.fromkeys(target.provider for target in config.models[model].targets)
     return "; ".join(f"{name}: {config.providers[name].unavailable}" for name in providers)
-
-
-def _provider(
-    settings: ProviderSettings, secrets: SecretResolver, pool: ConnectionPool, clock: Clock
-) -> Provider:
-    if settings.kind is ProviderKind.SCRIPTED:
-        return ScriptedProvider(settings.name, settings.scripted, clock)
-
-    async def find_key() -> str | None:
-        return await secrets.resolve(settings.api_key) if settings.api_key else None
-
-    return HttpProvider(settings.name, settings.base_url, find_key, settings.timeouts, pool)
 
 
 def _write_line(line: bytes) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import select
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import cast
@@ -12,6 +13,10 @@ from typing_extensions import override
 
 HIGH_WATER_BYTES = 256 * 1024
 """Received and not yet read: over it the peer is made to wait (TCP's own window fills)."""
+
+MAX_HEAD_BYTES = 64 * 1024
+"""Of a reply, with those that go before it (103 Early Hints). Servers send 1 KB, curl stops at
+300 KB."""
 
 
 class HttpError(ConnectionError):
@@ -27,16 +32,23 @@ class ConnectionLost(HttpError):
 
     Args:
         began: Whether a byte of the reply had come.
+        reused: Whether the connection had carried an exchange before: then the peer may have
+            closed it before this request came.
     """
 
-    def __init__(self, *, began: bool) -> None:
+    def __init__(self, *, began: bool, reused: bool) -> None:
         when = "in mid-reply" if began else "before it answered"
         super().__init__(f"the peer closed the connection {when}")
         self.began = began
+        self.reused = reused
 
 
 class Malformed(HttpError):
-    """What the peer sent is not HTTP/1.1."""
+    """What the peer sent is not HTTP/1.1, or not one reply to one request."""
+
+
+class TooLarge(HttpError):
+    """The reply is larger than its reader takes."""
 
 
 class Silent(HttpError):
@@ -65,9 +77,10 @@ class Connection(asyncio.Protocol):
         self._loop = asyncio.get_running_loop()
         self._transport: asyncio.Transport | None = None
         self._exchange = _Exchange()
+        self._exchanges = 0
+        self._poller = select.poll()
         self._waiter: asyncio.Future[None] | None = None
         self._paused = False
-        self._last_received = 0.0
 
     @property
     def usable(self) -> bool:
@@ -80,26 +93,40 @@ class Connection(asyncio.Protocol):
         exchange = self._exchange
         return self.usable and exchange.complete and exchange.keep_alive and not exchange.body
 
-    async def send(self, request: bytes, *, timeout_s: float) -> Head:
+    @property
+    def quiet(self) -> bool:
+        """Whether nothing has come that the loop has not heard of yet, as after a short freeze.
+
+        What comes while nobody asks is the peer's farewell, or garbage.
+        """
+        return not self._poller.poll(0)
+
+    @property
+    def overrun(self) -> bool:
+        """Whether the peer said more than it was asked."""
+        return self._exchange.overrun
+
+    async def send(self, request: bytes, *, timeout_s: float | None) -> Head:
         """Send a request and wait for the head of its reply.
 
         Args:
             request: Head and body; one write, so that neither waits for the other's
                 acknowledgement.
-            timeout_s: Longest silence.
+            timeout_s: Longest silence; None where the caller bounds the whole exchange.
 
         Raises:
             HttpError: There is no reply.
         """
         self._exchange = _Exchange()
+        self._exchanges += 1
         if self._transport is None or self._transport.is_closing():
-            raise ConnectionLost(began=False)
+            raise self._lost()
         self._transport.write(request)
         while self._exchange.head is None:
             await self._wait(timeout_s)
         return self._exchange.head
 
-    async def read(self, *, timeout_s: float) -> bytes:
+    async def read(self, *, timeout_s: float | None) -> bytes:
         """Return what has come of the body since the last call; empty at its end.
 
         Raises:
@@ -119,24 +146,30 @@ class Connection(asyncio.Protocol):
         if self._transport is not None:
             self._transport.abort()
 
-    async def _wait(self, timeout_s: float) -> None:
+    async def _wait(self, timeout_s: float | None) -> None:
         """Wait until something has come of the reply, or its end."""
         if self._exchange.failure is not None:
             raise self._exchange.failure
         self._waiter = self._loop.create_future()
-        timer = self._loop.call_later(timeout_s, self._fail, Silent("the peer fell silent"))
+        timer = None
+        if timeout_s is not None:
+            timer = self._loop.call_later(timeout_s, self._fail, Silent("the peer fell silent"))
         try:
             await self._waiter
         except BaseException:
             self.abort()
             raise
         finally:
-            timer.cancel()
             self._waiter = None
+            if timer is not None:
+                timer.cancel()
 
     def _wake(self) -> None:
         if self._waiter is not None and not self._waiter.done():
             self._waiter.set_result(None)
+
+    def _lost(self) -> ConnectionLost:
+        return ConnectionLost(began=self._exchange.began, reused=self._exchanges > 1)
 
     def _fail(self, error: HttpError) -> None:
         """Remember why there is no more; what came before is still read first."""
@@ -148,18 +181,21 @@ class Connection(asyncio.Protocol):
     @override
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self._transport = cast("asyncio.Transport", transport)
+        self._poller.register(transport.get_extra_info("socket"), select.POLLIN)
 
     @override
     def data_received(self, data: bytes) -> None:
         exchange = self._exchange
         if exchange.complete:
-            self.abort()  # nobody asked
+            exchange.overrun = True
+            self.abort()
             return
         try:
             exchange.feed(data)
-        except (HttpParserError, HttpParserUpgrade):
-            if not exchange.complete:  # else it came after a whole reply, which stands
-                self._fail(Malformed("the peer does not speak HTTP/1.1"))
+        except Malformed as error:
+            exchange.overrun = exchange.complete
+            if not exchange.complete:  # else the reply stands, unless its reader minds
+                self._fail(error)
             self.abort()
         if exchange.pending_bytes > HIGH_WATER_BYTES and self._transport is not None:
             self._paused = True
@@ -173,7 +209,9 @@ class Connection(asyncio.Protocol):
             self._exchange.on_message_complete()
             self._wake()
         elif not self._exchange.complete:
-            self._fail(ConnectionLost(began=self._exchange.began))
+            lost = self._lost()
+            lost.__cause__ = exc
+            self._fail(lost)
 
 
 class _Exchange:
@@ -185,20 +223,30 @@ class _Exchange:
         self.pending_bytes = 0
         self.began = False
         self.complete = False
+        self.overrun = False
         self.keep_alive = False
         self.failure: HttpError | None = None
+        self._head_bytes = 0
         self._headers: dict[str, str] = {}
         self._parser = HttpResponseParser(self)
 
     @property
     def ends_with_connection(self) -> bool:
         """Whether the body has no length of its own (RFC 9112, 6.3, rule 8)."""
-        framed = self._headers.keys() & {"content-length", "transfer-encoding"}
-        return self.head is not None and not self.complete and not framed
+        if self.head is None or self.complete:
+            return False
+        return not self.head.headers.keys() & {"content-length", "transfer-encoding"}
 
     def feed(self, data: bytes) -> None:
         self.began = True
-        self._parser.feed_data(data)
+        try:
+            self._parser.feed_data(data)
+        except (HttpParserError, HttpParserUpgrade) as error:
+            raise Malformed("the peer does not speak HTTP/1.1") from error
+        if self.head is None:
+            self._head_bytes += len(data)
+            if self._head_bytes > MAX_HEAD_BYTES:
+                raise Malformed(f"the peer sent a head of more than {MAX_HEAD_BYTES} bytes")
 
     def take(self) -> bytes:
         parts, self.body = self.body, []
@@ -213,12 +261,12 @@ class _Exchange:
         self._headers[name.decode("latin-1").lower()] = value.decode("latin-1")
 
     def on_headers_complete(self) -> None:
+        headers, self._headers = self._headers, {}  # what follows are trailers: nobody reads them
         status = self._parser.get_status_code()
         if status < 200:  # 100 Continue, 103 Early Hints: the reply is still to come
-            self._headers = {}
             return
         self.keep_alive = self._parser.should_keep_alive()
-        self.head = Head(status, self._headers)
+        self.head = Head(status, headers)
 
     def on_body(self, part: bytes) -> None:
         self.body.append(part)

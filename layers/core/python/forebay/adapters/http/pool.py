@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import re
 import ssl
 from collections.abc import Mapping
 from contextlib import suppress
@@ -10,7 +11,14 @@ from dataclasses import dataclass
 from functools import cache
 from urllib.parse import urlsplit
 
-from forebay.adapters.http.connection import ConnectFailed, Connection, Head, HttpError
+from forebay.adapters.http.connection import (
+    ConnectFailed,
+    Connection,
+    Head,
+    HttpError,
+    Malformed,
+    TooLarge,
+)
 from forebay.ports import Clock
 
 IDLE_S = 20.0
@@ -24,6 +32,9 @@ be used again. It comes with that event, or a network's round trip later."""
 CONNECT_STAGGER_S = 0.25
 """Between attempts at the addresses of one name. Source: RFC 8305, section 5."""
 
+_DEFAULT_PORTS = {"https": 443, "http": 80}
+_HOST = re.compile(r"[!-~]+")
+
 
 @dataclass(frozen=True, slots=True)
 class Origin:
@@ -35,14 +46,31 @@ class Origin:
 
     @classmethod
     def of(cls, url: str) -> Origin:
-        """Read the origin of an `http` or `https` URL."""
-        parts = urlsplit(url)
-        secure = parts.scheme == "https"
-        return cls(secure, parts.hostname or "", parts.port or (443 if secure else 80))
+        """Read the origin of an `http` or `https` URL.
+
+        Raises:
+            ValueError: It is none. The text does not quote it: it may hold a password.
+        """
+        fault = ValueError("expected https://host[:port] or http://host[:port]")
+        try:
+            parts = urlsplit(url)
+            host, port = parts.hostname or "", parts.port
+        except ValueError:
+            raise fault from None
+        if parts.scheme not in _DEFAULT_PORTS or not _HOST.fullmatch(host) or port == 0:
+            raise fault
+        return cls(parts.scheme == "https", host, port or _DEFAULT_PORTS[parts.scheme])
+
+    @property
+    def authority(self) -> str:
+        """The `Host` header field: without the port where it is the scheme's own."""
+        host = f"[{self.host}]" if ":" in self.host else self.host
+        default = _DEFAULT_PORTS["https" if self.secure else "http"]
+        return host if self.port == default else f"{host}:{self.port}"
 
 
 class Reply:
-    """A reply whose body is still to come. `release` must follow, however it was read."""
+    """A reply whose body is still to come. One of `whole`, `release` and `abort` ends it."""
 
     def __init__(
         self, pool: ConnectionPool, origin: Origin, connection: Connection, head: Head
@@ -61,14 +89,39 @@ class Reply:
         """
         return await self._connection.read(timeout_s=timeout_s)
 
+    async def whole(self, *, limit_bytes: int, timeout_s: float | None) -> bytes:
+        """Return the body and give the connection back.
+
+        Args:
+            limit_bytes: The most that is taken.
+            timeout_s: Longest silence; None where the caller bounds the whole exchange.
+
+        Raises:
+            TooLarge: There is more.
+            HttpError: The body breaks off, or the peer said more than this one reply.
+        """
+        connection = self._connection
+        parts: list[bytes] = []
+        missing = limit_bytes
+        while part := await connection.read(timeout_s=timeout_s):
+            parts.append(part)
+            missing -= len(part)
+            if missing < 0:
+                self.abort()
+                raise TooLarge(f"a reply of more than {limit_bytes} bytes")
+        self._pool.give_back(self._origin, connection)
+        if connection.overrun:
+            raise Malformed("bytes after the end of the reply")
+        return parts[0] if len(parts) == 1 else b"".join(parts)
+
     async def release(self) -> None:
         """Give the connection back if its end is in sight, else close it."""
         connection = self._connection
-        with suppress(HttpError, TimeoutError):
-            async with asyncio.timeout(DRAIN_S):
-                while connection.usable and not connection.reusable:
-                    if not await connection.read(timeout_s=DRAIN_S):
-                        break
+        if not connection.reusable:
+            with suppress(HttpError, TimeoutError):
+                async with asyncio.timeout(DRAIN_S):
+                    while await connection.read(timeout_s=DRAIN_S):
+                        pass
         self._pool.give_back(self._origin, connection)
 
     def abort(self) -> None:
@@ -84,14 +137,22 @@ class ConnectionPool:
 
     Args:
         clock: Tells idleness.
+        tls: For `https`; None: the system's certificates, in one context for all pools.
     """
 
-    def __init__(self, clock: Clock) -> None:
+    def __init__(self, clock: Clock, *, tls: ssl.SSLContext | None = None) -> None:
         self._clock = clock
+        self._tls = tls
         self._idle: dict[Origin, list[Connection]] = {}
 
     async def send(
-        self, origin: Origin, request: bytes, *, connect_s: float, head_s: float
+        self,
+        origin: Origin,
+        request: bytes,
+        *,
+        connect_s: float,
+        head_s: float | None,
+        reuse: bool = True,
     ) -> Reply:
         """Send a request and wait for the head of its reply.
 
@@ -102,13 +163,16 @@ class ConnectionPool:
             origin: Where to.
             request: Head and body.
             connect_s: Longest wait for a connection, TLS included.
-            head_s: Longest silence after that.
+            head_s: Longest silence after that; None where the caller bounds the whole exchange.
+            reuse: Whether a kept-alive connection will do.
 
         Raises:
             ConnectFailed: Nothing was sent.
             HttpError: There is no reply.
         """
-        connection = await self._reuse(origin) or await _connect(origin, connect_s)
+        connection = self._kept(origin) if reuse else None
+        if connection is None:
+            connection = await self._connect(origin, connect_s)
         head = await connection.send(request, timeout_s=head_s)
         return Reply(self, origin, connection, head)
 
@@ -127,41 +191,40 @@ class ConnectionPool:
                 connection.abort()
         self._idle.clear()
 
-    async def _reuse(self, origin: Origin) -> Connection | None:
-        """Take the connection that was used last, if it still stands."""
+    def _kept(self, origin: Origin) -> Connection | None:
+        """Take the connection that was used last, if it surely stands; close those that do not."""
+        now = self._clock.now()
         idle = self._idle.get(origin, [])
-        oldest_good = self._clock.now() - IDLE_S
-        while idle and idle[0].idle_since < oldest_good:
+        while idle and now - idle[0].idle_since > IDLE_S:
             idle.pop(0).abort()
-        if idle:
-            # In the first turn the loop looks at its sockets, in the second it has dealt with what
-            # it saw: perhaps a peer that closed during a short freeze.
-            await asyncio.sleep(0)
-            await asyncio.sleep(0)
         while idle:
             connection = idle.pop()
-            if connection.reusable:
+            # Less than nothing: the wall clock was set back, nobody knows how long it was idle.
+            recent = 0 <= now - connection.idle_since <= IDLE_S
+            if recent and connection.reusable and connection.quiet:
                 return connection
+            connection.abort()
         return None
 
-
-async def _connect(origin: Origin, timeout_s: float) -> Connection:
-    loop = asyncio.get_running_loop()
-    try:
-        async with asyncio.timeout(timeout_s):
-            _, connection = await loop.create_connection(
-                Connection,
-                origin.host,
-                origin.port,
-                ssl=_tls() if origin.secure else None,
-                happy_eyeballs_delay=CONNECT_STAGGER_S,
-            )
-    except (OSError, TimeoutError) as error:
-        raise ConnectFailed(f"no connection to {origin.host}:{origin.port}") from error
-    return connection
+    async def _connect(self, origin: Origin, timeout_s: float) -> Connection:
+        tls = (self._tls or _system_tls()) if origin.secure else None
+        try:
+            async with asyncio.timeout(timeout_s):
+                _, connection = await asyncio.get_running_loop().create_connection(
+                    Connection,
+                    origin.host,
+                    origin.port,
+                    ssl=tls,
+                    happy_eyeballs_delay=CONNECT_STAGGER_S,
+                )
+        except TimeoutError as error:
+            raise ConnectFailed(f"no connection in time to {origin.authority}") from error
+        except (OSError, UnicodeError) as error:  # UnicodeError: a name that DNS cannot write
+            raise ConnectFailed(f"no connection to {origin.authority}: {error}") from error
+        return connection
 
 
 @cache
-def _tls() -> ssl.SSLContext:
+def _system_tls() -> ssl.SSLContext:
     """Reading the system's certificates takes 20 ms, so it is done once."""
     return ssl.create_default_context()

@@ -2,18 +2,35 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping
+from dataclasses import dataclass
 from types import TracebackType
 from typing import Self
 from urllib.parse import urlsplit
 
 from forebay.adapters.http.connection import HttpError, Silent
 from forebay.adapters.http.pool import ConnectionPool, Origin, Reply
+from forebay.adapters.providers.authentication import Authentication
 from forebay.errors import UpstreamCut, UpstreamUnavailable
 from forebay.model import UpstreamRequest
 from forebay.settings import TimeoutSettings
 
-FindKey = Callable[[], Awaitable[str | None]]
+FindPath = Callable[[UpstreamRequest], str]
+
+
+def own_path(request: UpstreamRequest) -> str:
+    """Return the path that the dialect gave the request."""
+    return request.path
+
+
+@dataclass(frozen=True, slots=True)
+class HttpAddress:
+    """Where a provider is."""
+
+    base_url: str
+    """Requests' paths go below it."""
+    find_path: FindPath = own_path
+    """The path of a request, with its query if it has one."""
 
 
 class HttpProvider:
@@ -21,9 +38,8 @@ class HttpProvider:
 
     Args:
         name: Its configured name, for errors.
-        base_url: Requests' paths go below it.
-        find_key: Finds the provider's key at each request, so that a rotated one is seen; None
-            where it needs none.
+        address: Where it is.
+        authentication: Says who asks.
         timeouts: See `TimeoutSettings`.
         pool: Shared with the other providers.
     """
@@ -31,24 +47,23 @@ class HttpProvider:
     def __init__(
         self,
         name: str,
-        base_url: str,
-        find_key: FindKey,
+        address: HttpAddress,
+        authentication: Authentication,
         timeouts: TimeoutSettings,
         pool: ConnectionPool,
     ) -> None:
-        parts = urlsplit(base_url)
         self._name = name
-        self._origin = Origin.of(base_url)
-        self._host = parts.netloc
-        self._base_path = parts.path.rstrip("/")
-        self._find_key = find_key
+        self._origin = Origin.of(address.base_url)
+        self._base_path = urlsplit(address.base_url).path.rstrip("/")
+        self._find_path = address.find_path
+        self._authentication = authentication
         self._timeouts = timeouts
         self._pool = pool
 
     async def send(self, request: UpstreamRequest) -> HttpReply:
         """Send a request and wait for the head of the reply. See `ports.Provider`."""
         timeouts = self._timeouts
-        encoded = self._encode(request, await self._find_key())
+        encoded = await self._encode(request)
         head_s = timeouts.first_byte_s if request.stream else timeouts.whole_answer_s
         try:
             reply = await self._pool.send(
@@ -60,9 +75,10 @@ class HttpProvider:
             ) from error
         return HttpReply(self._name, reply, timeouts.idle_s)
 
-    def _encode(self, request: UpstreamRequest, key: str | None) -> bytes:
+    async def _encode(self, request: UpstreamRequest) -> bytes:
+        path = self._base_path + self._find_path(request)
         fields = {
-            "host": self._host,
+            "host": self._origin.authority,
             # Compression would hold tokens back until a block is full.
             "accept-encoding": "identity",
             "accept": "text/event-stream" if request.stream else "application/json",
@@ -70,9 +86,8 @@ class HttpProvider:
             "content-length": str(len(request.body)),
             **request.headers,
         }
-        if key:
-            fields["authorization"] = f"Bearer {key}"
-        lines = [f"POST {self._base_path}{request.path} HTTP/1.1"]
+        fields |= await self._authentication.headers(path, fields, request.body)
+        lines = [f"POST {path} HTTP/1.1"]
         lines += [f"{name}: {value}" for name, value in fields.items()]
         return "\r\n".join((*lines, "", "")).encode("latin-1") + request.body
 

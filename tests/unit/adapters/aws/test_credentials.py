@@ -6,16 +6,16 @@ from pathlib import Path
 
 import msgspec
 import pytest
-from tests.unit.adapters.dynamodb.peer import Action, Peer, reply, says_and_closes
 
-from forebay.adapters.dynamodb.credentials import (
+from forebay.adapters.aws.credentials import (
     ChainCredentials,
     FixedCredentials,
     credentials_from,
 )
-from forebay.adapters.dynamodb.sigv4 import Credentials
+from forebay.adapters.aws.sigv4 import Credentials
 from forebay.adapters.system import SystemClock
 from forebay.errors import ConfigurationError, StoreError
+from tests.unit.adapters.dynamodb.peer import Action, Peer, reply, says_and_closes
 
 BOTH = {"AWS_ACCESS_KEY_ID": "AKID", "AWS_SECRET_ACCESS_KEY": "hush"}
 

@@ -1,7 +1,7 @@
 """AWS Signature Version 4, as pure functions of request, credentials and time.
 
-Only the shape that AWS's JSON protocols have: `POST /` without a query string. Contract-tested
-against botocore's signer (`tests/contract/stores/test_sigv4.py`).
+Only the shape that AWS's JSON and REST-JSON protocols have: `POST` without a query string.
+Contract-tested against botocore's signer (`tests/contract/aws/test_sigv4.py`).
 
 Source: https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_sigv-create-signed-request.html
 """
@@ -13,6 +13,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from hashlib import sha256
+from urllib.parse import quote
 
 ALGORITHM = "AWS4-HMAC-SHA256"
 
@@ -28,7 +29,7 @@ class Credentials:
 
 
 class Signer:
-    """Sign `POST /` requests to one service in one region.
+    """Sign `POST` requests to one service in one region.
 
     A signing key is valid for a day; the last one is kept, which saves 4 of 5 HMACs a request.
 
@@ -44,7 +45,13 @@ class Signer:
         self._key = b""
 
     def sign(
-        self, headers: Mapping[str, str], body: bytes, credentials: Credentials, *, now: float
+        self,
+        headers: Mapping[str, str],
+        body: bytes,
+        credentials: Credentials,
+        *,
+        now: float,
+        path: str = "/",
     ) -> dict[str, str]:
         """Return the headers with those added that make the request acceptable.
 
@@ -53,6 +60,7 @@ class Signer:
             body: As it will be sent.
             credentials: See `Credentials`.
             now: Epoch seconds; AWS refuses what is more than 5 minutes off.
+            path: As it will be sent: percent-encoded, without `.` and `..`.
 
         Returns:
             `headers`, `X-Amz-Date`, `Authorization`, and `X-Amz-Security-Token` where there is
@@ -62,7 +70,7 @@ class Signer:
         to_send = {**headers, "X-Amz-Date": timestamp}
         if credentials.session_token:
             to_send["X-Amz-Security-Token"] = credentials.session_token
-        names, canonical_request = _canonical(to_send, body)
+        names, canonical_request = _canonical(path, to_send, body)
         day = timestamp[:8]
         scope = f"{day}/{self._region}/{self._service}/aws4_request"
         digest = sha256(canonical_request.encode()).hexdigest()
@@ -83,12 +91,16 @@ class Signer:
         return self._key
 
 
-def _canonical(headers: Mapping[str, str], body: bytes) -> tuple[str, str]:
-    """Return the signed headers' names and the canonical form of the request."""
+def _canonical(path: str, headers: Mapping[str, str], body: bytes) -> tuple[str, str]:
+    """Return the signed headers' names and the canonical form of the request.
+
+    The path is encoded once more: so it is for every service but S3.
+    """
     fields = sorted((name.lower(), " ".join(value.split())) for name, value in headers.items())
     lines = "\n".join(f"{name}:{value}" for name, value in fields)
     names = ";".join(name for name, _ in fields)
-    return names, f"POST\n/\n\n{lines}\n\n{names}\n{sha256(body).hexdigest()}"
+    uri = quote(path, safe="/~")
+    return names, f"POST\n{uri}\n\n{lines}\n\n{names}\n{sha256(body).hexdigest()}"
 
 
 def _hmac(key: bytes, message: str) -> bytes:

@@ -2,6 +2,7 @@
 
 from datetime import UTC, datetime
 from typing import Any
+from urllib.parse import quote
 
 import pytest
 from botocore.auth import SigV4Auth
@@ -10,7 +11,7 @@ from botocore.credentials import Credentials as BotocoreCredentials
 from hypothesis import given
 from hypothesis import strategies as st
 
-from forebay.adapters.dynamodb.sigv4 import Credentials, Signer
+from forebay.adapters.aws.sigv4 import Credentials, Signer
 
 NOW = 1_795_435_200.0
 PLAIN = Credentials("AKIDEXAMPLE", "wJalrXUtnFEMI/K7MDENG+bPxRfiCYEXAMPLEKEY")
@@ -27,16 +28,25 @@ SECRETS = st.text(st.characters(min_codepoint=33, max_codepoint=126), min_size=1
 
 
 def signed_by_botocore(
-    headers: dict[str, str], body: bytes, credentials: Credentials, now: float, region: str
+    headers: dict[str, str],
+    body: bytes,
+    credentials: Credentials,
+    now: float,
+    region: str,
+    *,
+    service: str = "dynamodb",
+    path: str = "/",
 ) -> str:
     """Return the `Authorization` header that botocore makes, at a time of our choice."""
     theirs = BotocoreCredentials(
         credentials.access_key_id, credentials.secret_access_key, credentials.session_token
     )
-    request = AWSRequest("POST", f"https://{headers['Host']}/", headers=dict(headers), data=body)
+    request = AWSRequest(
+        "POST", f"https://{headers['Host']}{path}", headers=dict(headers), data=body
+    )
     request.context["timestamp"] = datetime.fromtimestamp(now, UTC).strftime("%Y%m%dT%H%M%SZ")
     # Its public `add_auth` signs with its own clock; these are the four steps it takes.
-    signer: Any = SigV4Auth(theirs, "dynamodb", region)
+    signer: Any = SigV4Auth(theirs, service, region)
     signer._modify_request_before_signing(request)
     to_sign = signer.string_to_sign(request, signer.canonical_request(request))
     signer._inject_signature_to_request(request, signer.signature(to_sign, request))
@@ -78,6 +88,39 @@ def test_they_agree_on_any_request(
     headers = {**headers, "Host": "dynamodb.example"}
     ours = Signer(service="dynamodb", region=region).sign(headers, body, credentials, now=now)
     theirs = signed_by_botocore(headers, body, credentials, now, region)
+    assert ours["Authorization"] == theirs
+
+
+@given(
+    segments=st.lists(
+        st.text(st.characters(min_codepoint=33, max_codepoint=0x2FF), min_size=1, max_size=20).map(
+            lambda text: quote(text, safe="")
+        ),
+        max_size=5,
+    ).filter(lambda segments: not {".", ".."} & set(segments))
+)
+def test_they_agree_on_any_path(segments: list[str]) -> None:
+    headers = {"Host": "bedrock-runtime.eu-central-1.amazonaws.com"}
+    path = "/" + "/".join(segments)
+    ours = Signer(service="bedrock", region="eu-central-1").sign(
+        headers, b"{}", TEMPORARY, now=NOW, path=path
+    )
+    theirs = signed_by_botocore(
+        headers, b"{}", TEMPORARY, NOW, "eu-central-1", service="bedrock", path=path
+    )
+    assert ours["Authorization"] == theirs
+
+
+def test_they_agree_on_a_model_s_path() -> None:
+    """Its colon is encoded on the wire, and once more in what is signed."""
+    headers = {"Host": "bedrock-runtime.us-east-1.amazonaws.com"}
+    path = "/model/anthropic.claude-haiku-4-5-20251001-v1%3A0/converse-stream"
+    ours = Signer(service="bedrock", region="us-east-1").sign(
+        headers, b"{}", PLAIN, now=NOW, path=path
+    )
+    theirs = signed_by_botocore(
+        headers, b"{}", PLAIN, NOW, "us-east-1", service="bedrock", path=path
+    )
     assert ours["Authorization"] == theirs
 
 

@@ -11,7 +11,7 @@ import asyncio
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Protocol
 
-from forebay.adapters.dynamodb.sigv4 import Credentials
+from forebay.adapters.aws.sigv4 import Credentials
 from forebay.errors import ConfigurationError, StoreError, StoreUnavailable
 
 if TYPE_CHECKING:
