@@ -24,7 +24,8 @@ _BRANCH = re.compile(r"^ {4}((?:[│ ] {3})*[├└]── )?(\w+)", re.MULTILIN
 def tree(kind: type[ForebayError], depth: int = 0) -> Iterator[tuple[int, str]]:
     yield depth, kind.__name__
     for child in kind.__subclasses__():
-        yield from tree(child, depth + 1)
+        if child.__module__ == errors.__name__:
+            yield from tree(child, depth + 1)
 
 
 def drawn_tree() -> Iterator[tuple[int, str]]:

@@ -10,9 +10,10 @@ from forebay.errors import ModelNotFound
 from forebay.model import KeyRecord, KeyStatus
 from forebay.money import FREE
 from forebay.service.catalog import Catalog, Target
+from forebay.service.target_dialects import OPENAI
 from forebay.settings import ScriptedSettings
 
-TARGET = Target("p", ScriptedProvider("p", ScriptedSettings(), ManualClock()), "a/b", FREE)
+TARGET = Target("p", ScriptedProvider("p", ScriptedSettings(), ManualClock()), "a/b", FREE, OPENAI)
 CATALOG = Catalog(
     {"small": (TARGET,), "org/big": (TARGET, TARGET)}, {"later": "p: OPENAI_API_KEY not set"}
 )

@@ -6,12 +6,14 @@ from collections.abc import Sequence
 
 import pytest
 
-from forebay.dialects.openai_chat import ChatRequest, parse_request
+from forebay.dialects.exchange import MAX_REPLY_BYTES
+from forebay.dialects.question import Question, chat_question
 from forebay.errors import ForebayError, ModelNotFound, UpstreamGarbled, UpstreamRefused
 from forebay.model import KeyRecord, KeyStatus, LedgerRow, Outcome
 from forebay.service.account import Call
 from forebay.service.catalog import Catalog, Target
-from forebay.service.gateway import MAX_ERROR_BYTES, MAX_REPLY_BYTES, Answer, Gateway
+from forebay.service.gateway import MAX_ERROR_BYTES, Answer, Gateway
+from forebay.service.target_dialects import OPENAI
 from tests.support.gateway import PRICE, World
 from tests.support.told_provider import DONE, JSON, Step, ToldProvider, chunk
 
@@ -21,26 +23,26 @@ GOOD = b'{"choices":[{"index":0,"message":{"content":"Hello"}}]}'
 ANSWER = (chunk("Hello"), chunk(finish="stop"), DONE)
 
 
-def request(*, stream: bool = False, model: str = "m") -> ChatRequest:
+def request(*, stream: bool = False, model: str = "m") -> Question:
     body = {"model": model, "messages": [{"role": "user", "content": "hi"}], "stream": stream}
-    return parse_request(json.dumps(body).encode())
+    return chat_question(json.dumps(body).encode())
 
 
 def call_of(world: World) -> Call:
     return Call("id-1", KEY, arrived_at=world.clock.now(), started=world.clock.monotonic())
 
 
-async def read(gateway: Gateway, world: World, asked: ChatRequest) -> tuple[Answer, bytes]:
-    async with gateway.chat(asked, call_of(world)) as answer:
+async def read(gateway: Gateway, world: World, asked: Question) -> tuple[Answer, bytes]:
+    async with gateway.answer(asked, call_of(world)) as answer:
         return answer, b"".join([answer.first, *[part async for part in answer.rest]])
 
 
-def run(provider: ToldProvider, asked: ChatRequest) -> tuple[World, Answer, bytes]:
+def run(provider: ToldProvider, asked: Question) -> tuple[World, Answer, bytes]:
     world = World()
     return world, *asyncio.run(read(world.gateway(provider), world, asked))
 
 
-def refusal(provider: ToldProvider, asked: ChatRequest) -> tuple[World, ForebayError]:
+def refusal(provider: ToldProvider, asked: Question) -> tuple[World, ForebayError]:
     world = World()
     with pytest.raises(ForebayError) as caught:
         asyncio.run(read(world.gateway(provider), world, asked))
@@ -139,7 +141,7 @@ def test_an_answer_that_is_left_early_is_settled_as_cancelled() -> None:
 
     async def main() -> list[LedgerRow]:
         world = World()
-        async with world.gateway(provider).chat(request(stream=True), call_of(world)):
+        async with world.gateway(provider).answer(request(stream=True), call_of(world)):
             assert world.rows() == []
         return world.rows()
 
@@ -151,7 +153,7 @@ def test_the_row_is_written_after_the_last_byte() -> None:
     async def main() -> list[int]:
         world = World()
         provider = ToldProvider(*ANSWER)
-        async with world.gateway(provider).chat(request(stream=True), call_of(world)) as answer:
+        async with world.gateway(provider).answer(request(stream=True), call_of(world)) as answer:
             counts = [len(world.rows()) async for _ in answer.rest]
             counts.append(len(world.rows()))
         return [*counts, len(world.rows())]
@@ -163,8 +165,8 @@ def test_targets_are_asked_by_their_weight() -> None:
     world = World()
     light, heavy = ToldProvider(GOOD, headers=JSON), ToldProvider(GOOD, headers=JSON)
     targets = (
-        Target("light", light, "x", PRICE, weight=1),
-        Target("heavy", heavy, "y", PRICE, weight=9),
+        Target("light", light, "x", PRICE, OPENAI, weight=1),
+        Target("heavy", heavy, "y", PRICE, OPENAI, weight=9),
     )
     pipeline = world.gateway()
     gateway = Gateway(Catalog({"m": targets}, {}), pipeline.settlement, world.clock, world.entropy)

@@ -11,11 +11,12 @@ from forebay.model import KeyRecord, KeyStatus, LedgerRow, Outcome, Usage, Usage
 from forebay.service.account import Account, Call
 from forebay.service.catalog import Target
 from forebay.service.settlement import RETRY_PAUSES_S, Settlement
+from forebay.service.target_dialects import OPENAI
 from tests.support.gateway import PRICE, HastyClock
 from tests.support.told_provider import ToldProvider
 
 KEY = KeyRecord("k", "name", "", "t", None, (), KeyStatus.ACTIVE, 1, 0.0)
-TARGET = Target("p", ToldProvider(), "model-x", PRICE)
+TARGET = Target("p", ToldProvider(), "model-x", PRICE, OPENAI)
 
 
 class Ledger(MemoryLedger):

@@ -9,6 +9,7 @@ import pytest
 from starlette.types import Message, Receive, Scope, Send
 
 from forebay import errors
+from forebay.dialects.canonical import Conversation, Unsupported
 from forebay.errors import ForebayError
 from forebay.web.errors import STATUS, ErrorBoundary, error_event, http_error
 from tests.support.asgi import Reply, call
@@ -70,7 +71,8 @@ REPLIES: dict[type[ForebayError], tuple[int, str, dict[str, str]]] = {
 def kinds(of: type[ForebayError] = ForebayError) -> Iterator[type[ForebayError]]:
     yield of
     for child in of.__subclasses__():
-        yield from kinds(child)
+        if child.__module__ == of.__module__:
+            yield from kinds(child)
 
 
 each_kind = pytest.mark.parametrize("kind", list(kinds()), ids=lambda kind: kind.__name__)
@@ -100,11 +102,21 @@ def test_every_error_has_openai_s_body(kind: type[ForebayError]) -> None:
 
 @each_kind
 def test_every_error_is_the_same_in_mid_stream(kind: type[ForebayError]) -> None:
-    event = error_event(INSTANCES[kind])
+    event = error_event(INSTANCES[kind], {"path": "/v1/chat/completions"})
 
     assert event.startswith(b"data: ")
     assert event.endswith(b"\n\n")
     assert json.loads(event[6:]) == http_error(INSTANCES[kind])[2]
+
+
+def test_a_dialects_own_kind_of_error_is_what_it_derives_from() -> None:
+    conversation = Conversation("m", (), field_names={"sampling.seed": "seed"})
+    error = Unsupported(conversation, "sampling.seed", "Anthropic")
+
+    status, _, body = http_error(error)
+
+    assert (status, body["error"]["param"]) == (400, "seed")
+    assert body["error"]["type"] == "invalid_request_error"
 
 
 def test_no_status_is_kept_for_an_error_that_is_gone() -> None:

@@ -6,7 +6,6 @@ from dataclasses import dataclass, field
 
 from forebay.errors import ForebayError
 from forebay.model import KeyRecord, LedgerRow, Outcome, Usage
-from forebay.money import NanoUsd
 from forebay.service.catalog import Target
 
 
@@ -60,14 +59,6 @@ class Account:
         self.outcome = Outcome.CUT if self.began else Outcome.FAILED
         self.error_code = error.code
 
-    def cost(self, usage: Usage) -> NanoUsd:
-        """Price what was used at the target that was asked."""
-        return self.target.price.cost(
-            input_tokens=usage.input_tokens,
-            cached_input_tokens=usage.cached_input_tokens,
-            output_tokens=usage.output_tokens,
-        )
-
     def row(self, usage: Usage, *, ended: float) -> LedgerRow:
         """Write the ledger row; `ended` is on the monotonic clock."""
         call, first = self.call, self.first_token_at
@@ -86,7 +77,7 @@ class Account:
             status=self.status,
             error_code=self.error_code,
             usage=usage,
-            cost_nano_usd=self.cost(usage),
+            cost_nano_usd=self.target.cost(usage),
             time_to_first_token_ms=None if first is None else _ms(first - call.started),
             duration_ms=_ms(ended - call.started),
         )

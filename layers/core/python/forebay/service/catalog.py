@@ -6,9 +6,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from forebay.errors import ModelNotFound
-from forebay.model import KeyRecord
-from forebay.money import Price
+from forebay.model import KeyRecord, Usage
+from forebay.money import NanoUsd, Price
 from forebay.ports import Provider
+from forebay.service.target_dialects import TargetDialect
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,12 +20,21 @@ class Target:
     provider: Provider
     model: str
     price: Price
+    dialect: TargetDialect
     weight: int = 1
 
     @property
     def name(self) -> str:
         """`provider/model`, as headers, logs and errors name it."""
         return f"{self.provider_name}/{self.model}"
+
+    def cost(self, usage: Usage) -> NanoUsd:
+        """Price what was used here."""
+        return self.price.cost(
+            input_tokens=usage.input_tokens,
+            cached_input_tokens=usage.cached_input_tokens,
+            output_tokens=usage.output_tokens,
+        )
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from starlette.applications import Starlette
@@ -11,11 +12,12 @@ from starlette.middleware.cors import CORSMiddleware
 from starlette.routing import Route
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from forebay.dialects.question import Question, chat_question, messages_question
 from forebay.ports import Clock, Entropy, Telemetry
 from forebay.service.authentication import Authenticator
 from forebay.service.gateway import Gateway
 from forebay.service.ids import new_ulid
-from forebay.web.chat import ChatCompletions
+from forebay.web.answers import Answers
 from forebay.web.errors import ErrorBoundary, refuse_unrouted, send_json
 from forebay.web.models import Models
 
@@ -79,11 +81,15 @@ class Parts:
 
 def build_app(parts: Parts) -> ASGIApp:
     """Build the application."""
-    chat = ChatCompletions(parts.gateway, parts.authenticator, parts.clock)
+
+    def answers(parse: Callable[[bytes], Question]) -> Answers:
+        return Answers(parse, parts.gateway, parts.authenticator, parts.clock)
+
     models = Models(parts.gateway.catalog, parts.authenticator)
     app = Starlette(
         routes=[
-            Route("/v1/chat/completions", chat, methods=["POST"]),
+            Route("/v1/chat/completions", answers(chat_question), methods=["POST"]),
+            Route("/v1/messages", answers(messages_question), methods=["POST"]),
             Route("/v1/models", models, methods=["GET"]),
             Route("/v1/models/{model:path}", models, methods=["GET"]),
             Route("/v1/healthz", Health(), methods=["GET"]),

@@ -1,4 +1,4 @@
-"""The one place where errors become HTTP: status, headers and body in OpenAI's shape.
+"""The one place where errors become HTTP: status, headers and body in the caller's dialect.
 
 Source: https://platform.openai.com/docs/guides/error-codes. After the first byte of a stream
 there is no status left: then the same body goes out as an error event (`error_event`).
@@ -17,6 +17,7 @@ from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from forebay import errors
+from forebay.dialects import anthropic_messages_errors as anthropic
 from forebay.dialects import sse
 from forebay.ports import Telemetry
 
@@ -45,6 +46,9 @@ PASSED_ON = frozenset({400, 404, 408, 409, 413, 415, 422, 429})
 401 and 403 are not: they speak of the gateway's own credentials.
 """
 
+ANTHROPIC_PATHS = ("/v1/messages",)
+"""Where callers speak Anthropic's dialect; everywhere else it is OpenAI's."""
+
 RETRY_AFTER_STORE_S = 1
 """Advice when our own store is out of reach or throttled; it recovers in about a second."""
 
@@ -55,9 +59,21 @@ def http_error(error: errors.ForebayError) -> tuple[int, dict[str, str], dict[st
     return status, _headers(error), {"error": _body(error, status)}
 
 
-def error_event(error: errors.ForebayError) -> bytes:
-    """Write an error into a stream that has begun."""
-    return sse.event(msgspec.json.encode({"error": _body(error, _status(error))}))
+def error_event(error: errors.ForebayError, scope: Scope) -> bytes:
+    """Write an error into a stream that has begun, in the caller's dialect."""
+    status, _, body = http_error(error)
+    if _speaks_anthropic(scope):
+        return anthropic.error_event(status, body["error"]["message"], request_id=_id(scope))
+    return sse.event(msgspec.json.encode(body))
+
+
+def _speaks_anthropic(scope: Scope) -> bool:
+    return str(scope["path"]).startswith(ANTHROPIC_PATHS)
+
+
+def _id(scope: Scope) -> str | None:
+    request_id: str | None = scope.get("state", {}).get("request_id")
+    return request_id
 
 
 def _status(error: errors.ForebayError) -> int:
@@ -112,10 +128,14 @@ def _type(status: int) -> str:
             return "server_error"
 
 
-async def send_error(send: Send, error: errors.ForebayError) -> None:
-    """Answer with an error."""
+async def send_error(scope: Scope, send: Send, error: errors.ForebayError) -> None:
+    """Answer with an error, in the caller's dialect."""
     status, headers, body = http_error(error)
-    await send_json(send, body, status=status, headers=headers)
+    if _speaks_anthropic(scope):
+        said = anthropic.error_body(status, body["error"]["message"], request_id=_id(scope))
+        await send_json(send, msgspec.Raw(said), status=status, headers=headers)
+    else:
+        await send_json(send, body, status=status, headers=headers)
 
 
 async def send_json(
@@ -183,7 +203,7 @@ class ErrorBoundary:
         except errors.ForebayError as error:
             if started:
                 raise
-            await send_error(send, error)
+            await send_error(scope, send, error)
         except ConnectionError:
             raise  # the way to the caller broke; there is nobody to answer
         except Exception as error:  # noqa: BLE001 - the one map of errors to HTTP
@@ -191,5 +211,5 @@ class ErrorBoundary:
             fault = errors.ForebayError(f"internal error ({type(error).__qualname__})")
             self._telemetry.incident(fault.code, fault.message)
             if not started:
-                await send_error(send, fault)
+                await send_error(scope, send, fault)
             raise fault.with_traceback(error.__traceback__) from None

@@ -1,0 +1,85 @@
+"""`POST /v1/chat/completions` and `POST /v1/messages`: one way for every dialect."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from contextlib import suppress
+
+from starlette.types import Receive, Scope, Send
+
+from forebay.dialects.question import Question
+from forebay.errors import ForebayError, UpstreamUnavailable
+from forebay.ports import Clock
+from forebay.service.account import Call
+from forebay.service.authentication import Authenticator
+from forebay.service.gateway import Answer, Gateway
+from forebay.web.errors import error_event
+from forebay.web.request import presented_key, read_body
+
+
+class Answers:
+    """Answers the requests of one dialect, streamed or whole.
+
+    Args:
+        parse: Reads the body of a request.
+        gateway: Answers.
+        authenticator: Knows the callers.
+        clock: Dates the requests.
+    """
+
+    def __init__(
+        self,
+        parse: Callable[[bytes], Question],
+        gateway: Gateway,
+        authenticator: Authenticator,
+        clock: Clock,
+    ) -> None:
+        self._parse = parse
+        self._gateway = gateway
+        self._authenticator = authenticator
+        self._clock = clock
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Serve one request (ASGI)."""
+        arrived_at, started = self._clock.now(), self._clock.monotonic()
+        key = await self._authenticator.authenticate(presented_key(scope))
+        asked = self._parse(await read_body(receive))
+        call = Call(scope["state"]["request_id"], key, arrived_at=arrived_at, started=started)
+        async with self._gateway.answer(asked, call) as answer:
+            await _send_answer(answer, scope, send)
+
+
+async def _send_answer(answer: Answer, scope: Scope, send: Send) -> None:
+    content_type = "text/event-stream; charset=utf-8" if answer.stream else "application/json"
+    fields = {"content-type": content_type, "cache-control": "no-cache", **answer.headers}
+    await send(
+        {
+            "type": "http.response.start",
+            "status": 200,
+            "headers": [(name.encode(), value.encode("latin-1")) for name, value in fields.items()],
+        }
+    )
+    try:
+        await _send_part(send, answer.first)
+        async for part in answer.rest:
+            await _send_part(send, part)
+    except ForebayError as error:
+        with suppress(OSError):  # what happened first is what is told
+            await _send_part(send, error_event(error, scope))
+        raise
+    except asyncio.CancelledError:
+        # Time is up, or the way to the caller broke. If it still stands, it gets the truth.
+        with suppress(OSError):
+            await _send_part(send, error_event(_out_of_time(answer), scope))
+        raise
+    await send({"type": "http.response.body"})
+
+
+async def _send_part(send: Send, part: bytes) -> None:
+    await send({"type": "http.response.body", "body": part, "more_body": True})
+
+
+def _out_of_time(answer: Answer) -> UpstreamUnavailable:
+    target = answer.headers["x-forebay-target"]
+    return UpstreamUnavailable("The answer was not whole when its time was up.", target=target)
