@@ -78,8 +78,7 @@ class World:
     ) -> Gateway:
         """Build the pipeline with two models, `m` and `org/m`, at one provider."""
         target = Target("scripted", provider or self.scripted(), "script-1", PRICE, dialect)
-        counter = TiktokenCounter(None, self.telemetry())
-        settlement = Settlement(ledger or self.ledger, counter, self.telemetry(), self.clock)
+        settlement = Settlement(ledger or self.ledger, self.counter(), self.telemetry(), self.clock)
         catalog = Catalog({"m": (target,), "org/m": (target,)}, unavailable or {})
         return Gateway(catalog, settlement, self.clock, self.entropy)
 
@@ -94,8 +93,15 @@ class World:
     ) -> ASGIApp:
         """Build the application around such a pipeline."""
         gateway = self.gateway(provider, ledger=ledger, unavailable=unavailable, dialect=dialect)
+        return self.serve(gateway, keys)
+
+    def serve(self, gateway: Gateway, keys: Keys | None = None) -> ASGIApp:
+        """Build the application around a pipeline."""
         authenticator = Authenticator(keys or self.keys, self.clock)
         return build_app(Parts(gateway, authenticator, self.telemetry(), self.clock, self.entropy))
+
+    def counter(self) -> TiktokenCounter:
+        return TiktokenCounter(None, self.telemetry())
 
     def telemetry(self) -> JsonLines:
         return JsonLines(lambda line: self.lines.append(json.loads(line)), self.clock, "Test")
@@ -104,8 +110,12 @@ class World:
         return [line for line in self.lines if line["message"] == "request"]
 
     def incidents(self) -> list[str]:
-        """Codes of what was logged apart from requests, but for the vocabulary we do not have."""
-        codes = [line["error.type"] for line in self.lines if line["message"] != "request"]
+        """Codes of what was logged apart from requests and attempts that others followed.
+
+        (Nor does the vocabulary count that we do not have here.)
+        """
+        lines = [line for line in self.lines if not line["message"].startswith("attempt ")]
+        codes = [line["error.type"] for line in lines if line["message"] != "request"]
         return [code for code in codes if code != "vocabulary_missing"]
 
     def rows(self) -> list[LedgerRow]:

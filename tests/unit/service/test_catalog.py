@@ -43,7 +43,7 @@ def test_a_key_with_a_list_sees_only_what_is_on_it_and_served() -> None:
 
 
 def test_a_model_is_found_with_all_its_targets() -> None:
-    assert CATALOG.find("org/big", key()) == (TARGET, TARGET)
+    assert CATALOG.find("org/big", key()) == [(TARGET, TARGET)]
 
 
 def test_an_unknown_model_is_refused_with_the_names_of_those_there_are() -> None:

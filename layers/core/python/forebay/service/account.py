@@ -27,19 +27,27 @@ class Account:
 
     call: Call
     target: Target
+    """The one that is asked now; at the end, the one that answered or failed last."""
     request_model: str
     stream: bool
+    attempts: int = 0
     outcome: Outcome = Outcome.FAILED
     error_code: str | None = ForebayError.code
     """A fault of ours, until something better is known: what is not noted did not happen."""
     status: int = 0
     """HTTP status of the provider's reply; 0 while there is none."""
     began: bool = False
-    """Whether the target has answered anything."""
+    """Whether anything of an answer has reached the caller."""
     first_token_at: float | None = None
     usage: Usage | None = None
     text: list[str] = field(default_factory=list)
     """The answer so far, for counting tokens where the provider did not."""
+
+    def tries(self, target: Target, text: list[str]) -> None:
+        """Note that a target is asked, and where its answer's text will be."""
+        self.target, self.text = target, text
+        self.attempts += 1
+        self.status, self.usage, self.first_token_at = 0, None, None
 
     def completed(self) -> None:
         """Note that the answer is whole and was taken."""

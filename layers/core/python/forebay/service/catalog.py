@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from forebay.errors import ModelNotFound
 from forebay.model import KeyRecord, Usage
@@ -44,31 +44,37 @@ class Catalog:
     Args:
         targets: For each model that callers can name, at least one target.
         unavailable: Models that are configured and cannot be served, each with the reason.
+        fallbacks: For each model, those that are asked when none of its own targets answers; all
+            of them have targets.
     """
 
     targets: Mapping[str, tuple[Target, ...]]
     unavailable: Mapping[str, str]
+    fallbacks: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
 
     def names(self, key: KeyRecord) -> list[str]:
         """Models that this key may call, sorted."""
         return sorted(name for name in self.targets if _allows(key, name))
 
-    def find(self, model: str, key: KeyRecord) -> tuple[Target, ...]:
-        """Look a model up for a key.
+    def find(self, model: str, key: KeyRecord) -> list[tuple[Target, ...]]:
+        """Look a model up for a key: its own targets, then those of each of its fallbacks.
+
+        A fallback is the operator's choice, so the key need not name it.
 
         Raises:
             ModelNotFound: There is none of this name, it cannot be served, or the key may not
                 call it; the message says what it may call.
         """
         if model in self.targets and _allows(key, model):
-            return self.targets[model]
+            names = (model, *self.fallbacks.get(model, ()))
+            return [self.targets[name] for name in names]
         if model in self.unavailable and _allows(key, model):
             reason = self.unavailable[model]
             raise ModelNotFound(f"The model '{model}' is not served now: {reason}", param="model")
-        names = ", ".join(self.names(key)) or "none"
+        available = ", ".join(self.names(key)) or "none"
         raise ModelNotFound(
             f"The model '{model[:100]}' does not exist or this key may not use it. "
-            f"Available to it: {names}.",
+            f"Available to it: {available}.",
             param="model",
         )
 

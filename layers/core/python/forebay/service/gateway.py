@@ -9,20 +9,27 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncGenerator, AsyncIterator
 from contextlib import aclosing, asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from forebay.dialects import DialectError, UpstreamReported, sse
 from forebay.dialects.exchange import Exchange
-from forebay.dialects.question import AnswerIdentity, Question
-from forebay.errors import ForebayError, UpstreamCut, UpstreamGarbled, UpstreamRefused
+from forebay.dialects.question import Question
+from forebay.errors import (
+    ForebayError,
+    UpstreamCut,
+    UpstreamError,
+    UpstreamGarbled,
+    UpstreamRefused,
+)
 from forebay.money import format_usd
 from forebay.ports import Clock, Entropy, UpstreamReply
-from forebay.routing import weighted_choice
+from forebay.routing import weighted_order
 from forebay.service.account import Account, Call
+from forebay.service.attempts import Attempt, Attempts, Credits
 from forebay.service.beginning import begun
 from forebay.service.catalog import Catalog, Target
-from forebay.service.exchanges import exchange_for
 from forebay.service.settlement import Settlement
+from forebay.telemetry import REQUEST_ID
 
 MAX_ERROR_BYTES = 64 * 1024
 """As much of a failed reply's body is read."""
@@ -61,6 +68,7 @@ class Gateway:
     settlement: Settlement
     clock: Clock
     entropy: Entropy
+    credits: Credits = field(default_factory=Credits)
 
     @asynccontextmanager
     async def answer(self, asked: Question, call: Call) -> AsyncIterator[Answer]:
@@ -71,14 +79,15 @@ class Gateway:
             InvalidRequest: The target cannot do what is asked; nothing was sent, nothing is owed.
             UpstreamError: There is no answer. Once there is one, its `rest` raises instead.
         """
-        target = self._choose(self.catalog.find(asked.model, call.key))
-        identity = AnswerIdentity(call.request_id, target.model, int(call.arrived_at))
-        exchange = exchange_for(asked, target, identity)
+        attempts = Attempts(
+            asked, call, self._targets(asked.model, call), self.credits, self.entropy.random
+        )
+        first_attempt = attempts.first()
         account = Account(
-            call, target, request_model=asked.model, stream=asked.stream, text=exchange.text
+            call, first_attempt.target, request_model=asked.model, stream=asked.stream
         )
         patience_s = KEEP_ALIVE_S if asked.stream else None
-        parts = self._ask(exchange, account)
+        parts = self._ask(first_attempt, attempts, account)
         try:
             async with begun(parts, patience_s=patience_s, sign_of_life=sse.COMMENT) as (
                 first,
@@ -95,31 +104,80 @@ class Gateway:
         finally:
             await self.settlement.settle(account, asked.text)
 
-    async def _ask(self, exchange: Exchange, account: Account) -> AsyncGenerator[bytes]:
-        """Ask the target and pass its answer on."""
-        target = account.target
+    def _targets(self, model: str, call: Call) -> list[Target]:
+        """All targets for a model, in the order in which they are tried."""
+        ordered: list[Target] = []
+        for group in self.catalog.find(model, call.key):
+            order = weighted_order([target.weight for target in group], self.entropy.random)
+            ordered += [group[index] for index in order if group[index] not in ordered]
+        return ordered
+
+    async def _ask(
+        self, attempt: Attempt, attempts: Attempts, account: Account
+    ) -> AsyncGenerator[bytes]:
+        """Ask one target after the other until one answers, and pass its answer on.
+
+        Once the caller has seen any of an answer, its failure is final.
+        """
+        while True:
+            if attempt.pause_s:
+                await self.clock.sleep(attempt.pause_s)
+            try:
+                async with aclosing(self._try(attempt, account)) as parts:
+                    async for part in parts:
+                        account.began = True
+                        yield part
+            except UpstreamError as error:
+                if account.began:
+                    raise
+                following = attempts.after(attempt.target, error, now=self.clock.now())
+                if following is None:
+                    raise
+                self._tell(error, attempt, account)
+                attempt = following
+            else:
+                attempts.succeeded(attempt.target)
+                account.completed()
+                return
+
+    async def _try(self, attempt: Attempt, account: Account) -> AsyncGenerator[bytes]:
+        """Ask one target and pass its answer on."""
+        target, exchange = attempt.target, attempt.exchange
+        account.tries(target, exchange.text)
         async with await target.provider.send(exchange.request) as reply:
             account.status = reply.status
             await _check_head(reply, exchange, target)
             async with aclosing(self._relay(reply, exchange, account)) as parts:
                 async for part in parts:
-                    account.began = True
                     yield part
-        account.completed()
+
+    def _tell(self, error: UpstreamError, attempt: Attempt, account: Account) -> None:
+        """Log why an attempt failed; the request's own line tells of the last one."""
+        self.settlement.telemetry.incident(
+            error.code,
+            f"attempt {attempt.number}: {error.message}",
+            **{REQUEST_ID: account.call.request_id},
+        )
 
     async def _relay(
         self, reply: UpstreamReply, exchange: Exchange, account: Account
     ) -> AsyncGenerator[bytes]:
-        """Pass an answer on as it comes, and its end only if it is whole (invariant 3)."""
+        """Pass an answer on as it comes, and its end only if it is whole (invariant 3).
+
+        What comes before its first word (a role, an id) is held back until then: a target that
+        fails there can still be replaced without anybody's notice.
+        """
+        held = b""
         try:
             async for received in reply.chunks():
-                passed_on = exchange.feed(received)
+                held += exchange.feed(received)
                 self._note(account, exchange)
-                if passed_on:
-                    yield passed_on
+                if held and exchange.text:
+                    yield held
+                    held = b""
                 if exchange.ended:
                     break
-            last = exchange.end()
+            last = held + exchange.end()
             self._note(account, exchange)
             yield last
         except UpstreamReported as error:
@@ -133,9 +191,6 @@ class Gateway:
         account.usage = exchange.usage
         if account.first_token_at is None and exchange.text:
             account.first_token_at = self.clock.monotonic()
-
-    def _choose(self, targets: tuple[Target, ...]) -> Target:
-        return targets[weighted_choice([t.weight for t in targets], self.entropy.random())]
 
 
 async def _check_head(reply: UpstreamReply, exchange: Exchange, target: Target) -> None:
@@ -178,7 +233,7 @@ async def _read(reply: UpstreamReply, limit: int) -> bytes:
 
 
 def _headers(account: Account) -> dict[str, str]:
-    headers = {"x-forebay-target": account.target.name, "x-forebay-attempts": "1"}
+    headers = {"x-forebay-target": account.target.name, "x-forebay-attempts": str(account.attempts)}
     if not account.stream and account.usage is not None:
         headers["x-forebay-cost-usd"] = format_usd(account.target.cost(account.usage))
     return headers

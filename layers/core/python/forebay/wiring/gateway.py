@@ -125,7 +125,11 @@ def _catalog(config: GatewayConfig, factory: ProviderFactory) -> Catalog:
         )
         for name, model in served.items()
     }
-    return Catalog(targets, {name: _reason(config, name) for name in config.models.keys() - served})
+    return Catalog(
+        targets,
+        {name: _reason(config, name) for name in config.models.keys() - served},
+        {name: model.fallbacks for name, model in served.items()},
+    )
 
 
 def _reason(config: GatewayConfig, model: str) -> str:
