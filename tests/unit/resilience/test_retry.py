@@ -32,7 +32,7 @@ def refused(status: int, **headers: str) -> UpstreamRefused:
 CASES: dict[str, tuple[UpstreamError, bool, bool]] = {
     "out of reach": (UpstreamUnavailable("m", target="p/m"), True, True),
     "cut before its first word": (UpstreamCut("m", target="p/m"), True, True),
-    "garbage": (UpstreamGarbled("m", target="p/m"), True, False),
+    "garbage": (UpstreamGarbled("m", target="p/m"), True, True),
     "500": (refused(500), True, True),
     "503": (refused(503), True, True),
     "529, overloaded": (refused(529), True, True),

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from email.utils import parsedate_to_datetime
 
-from forebay.errors import UpstreamCut, UpstreamError, UpstreamGarbled, UpstreamRefused
+from forebay.errors import UpstreamError, UpstreamRefused
 
 MAX_ATTEMPTS = 4
 """Upstream calls a request may cause (invariant 6)."""
@@ -29,16 +29,14 @@ _ELSEWHERE = frozenset({401, 402, 403})
 
 def another_target_may_help(error: UpstreamError) -> bool:
     """Whether a different target may answer what this one did not."""
-    if isinstance(error, UpstreamRefused):
-        return error.status in _ELSEWHERE or _is_transient(error)
-    return True
+    if isinstance(error, UpstreamRefused) and error.status in _ELSEWHERE:
+        return True
+    return same_target_may_help(error)
 
 
 def same_target_may_help(error: UpstreamError) -> bool:
     """Whether the same target may answer next time."""
-    if isinstance(error, UpstreamRefused):
-        return _is_transient(error)
-    return not isinstance(error, UpstreamGarbled) or isinstance(error, UpstreamCut)
+    return not isinstance(error, UpstreamRefused) or _is_transient(error)
 
 
 def _is_transient(error: UpstreamRefused) -> bool:
