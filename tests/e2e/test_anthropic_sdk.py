@@ -55,6 +55,14 @@ def test_a_stream_that_is_cut_raises(client: Anthropic) -> None:
         stream.until_done()
 
 
+def test_tokens_are_counted_before_anything_is_asked(client: Anthropic) -> None:
+    short = client.messages.count_tokens(model="good", messages=MESSAGES)
+    long = client.messages.count_tokens(model="good", messages=MESSAGES, system="Be terse. " * 50)
+
+    assert 6 < short.input_tokens < 30
+    assert long.input_tokens > short.input_tokens + 100
+
+
 def test_errors_have_anthropics_shape(stack: DevStack, client: Anthropic) -> None:
     with pytest.raises(anthropic.NotFoundError) as unknown:
         client.messages.create(model="nonsense", max_tokens=1, messages=MESSAGES)

@@ -98,7 +98,10 @@ class World:
     def serve(self, gateway: Gateway, keys: Keys | None = None) -> ASGIApp:
         """Build the application around a pipeline."""
         authenticator = Authenticator(keys or self.keys, self.clock)
-        return build_app(Parts(gateway, authenticator, self.telemetry(), self.clock, self.entropy))
+        parts = Parts(
+            gateway, authenticator, self.telemetry(), self.clock, self.entropy, self.counter()
+        )
+        return build_app(parts)
 
     def counter(self) -> TiktokenCounter:
         return TiktokenCounter(None, self.telemetry())

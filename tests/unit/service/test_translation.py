@@ -42,6 +42,12 @@ CALLERS = {
         b"event: message_stop",
         b"event: error",
     ),
+    "responses": Caller(
+        "/v1/responses",
+        {"model": "m", "stream": True, "input": "hello"},
+        b"event: response.completed",
+        b"event: error",
+    ),
 }
 
 
@@ -125,3 +131,15 @@ def test_what_a_target_cannot_do_is_a_400_that_names_the_field(caller: Caller) -
     assert reply.status == 400
     assert "frobnicate" in json.loads(reply.body)["error"]["message"]
     assert world.rows() == []
+
+
+@each_caller
+def test_an_answer_in_one_piece_is_translated_whole(caller: Caller) -> None:
+    asked = Caller(caller.path, {**caller.request, "stream": False}, b"", b"")
+    candidate = {"content": {"parts": [{"text": "Hi there"}]}, "finishReason": "STOP"}
+
+    reply, world = ask(asked, TARGETS["gemini"], json.dumps({"candidates": [candidate]}).encode())
+
+    assert reply.status == 200
+    assert "Hi there" in json.dumps(reply.json())
+    assert [row.outcome for row in world.rows()] == ["complete"]

@@ -7,7 +7,7 @@ from starlette.types import Message
 
 from forebay.errors import PayloadTooLarge
 from forebay.settings import MAX_REQUEST_BODY_BYTES
-from forebay.web.request import header, presented_key, read_body
+from forebay.web.request import header, headers, presented_key, read_body
 
 
 def part(body: bytes, *, more: bool = False) -> Message:
@@ -72,3 +72,9 @@ KEYS = {
 @pytest.mark.parametrize(("headers", "key"), KEYS.values(), ids=KEYS)
 def test_a_key_is_found(headers: list[tuple[bytes, bytes]], key: str | None) -> None:
     assert presented_key({"headers": headers}) == key
+
+
+def test_headers_are_read_and_repeated_ones_joined() -> None:
+    sent = [(b"anthropic-beta", b"a"), (b"x", b"\xfc"), (b"anthropic-beta", b"b,c")]
+
+    assert headers({"headers": sent}) == {"anthropic-beta": "a, b,c", "x": "ü"}

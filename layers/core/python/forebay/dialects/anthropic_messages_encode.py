@@ -170,12 +170,12 @@ def _tool_result(result: ToolResult, conversation: Conversation) -> dict[str, An
 def _thought(thought: Thinking) -> dict[str, Any] | None:
     """Write earlier reasoning.
 
-    Without a signature it is another provider's: Anthropic would refuse it, and the model that is
-    asked now did not think it.
+    Without a signature, or with a tagged one, it is another provider's: Anthropic would refuse it,
+    and the model that is asked now did not think it.
     """
     if thought.redacted is not None:
         return {"type": "redacted_thinking", "data": thought.redacted}
-    if thought.signature is None:
+    if thought.signature is None or thought.is_tagged:
         return None
     return {"type": "thinking", "thinking": thought.text, "signature": thought.signature}
 

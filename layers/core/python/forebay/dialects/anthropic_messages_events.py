@@ -7,7 +7,7 @@ https://platform.claude.com/docs/en/api/messages/create.
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, Final
+from typing import Annotated, Any, Final
 
 import msgspec
 
@@ -82,8 +82,9 @@ class Error(msgspec.Struct, tag="error"):
     error: dict[str, Any]
 
 
-class _Unknown(msgspec.Struct):
-    type: str
+class _Typed(msgspec.Struct):
+    # It names the event in a line of its own, so it has no line breaks.
+    type: Annotated[str, msgspec.Meta(pattern=r"\A[^\r\n]*\Z")]
 
 
 Known = MessageStart | BlockStart | BlockDelta | BlockStop | MessageDelta | MessageStop | Error
@@ -96,7 +97,7 @@ DELTA_TYPES: Final = frozenset(
 )
 
 _decode_event: Callable[[bytes], Known] = msgspec.json.Decoder(Known).decode
-_decode_unknown = msgspec.json.Decoder(_Unknown).decode
+_decode_typed = msgspec.json.Decoder(_Typed).decode
 
 
 def read_event(data: bytes) -> Known | None:
@@ -105,12 +106,17 @@ def read_event(data: bytes) -> Known | None:
         return _decode_event(data)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         try:
-            unknown = _decode_unknown(data).type not in _KNOWN_TYPES
+            unknown = _decode_typed(data).type not in _KNOWN_TYPES
         except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
             unknown = False
         if unknown:
             return None
         raise DialectError("bytes that are no event of Anthropic's messages") from error
+
+
+def event_type(data: bytes) -> str:
+    """Read the type of what `read_event` took."""
+    return _decode_typed(data).type
 
 
 # --- content blocks

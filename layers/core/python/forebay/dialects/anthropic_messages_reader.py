@@ -56,9 +56,10 @@ class MessageStreamReader:
 
     ended: bool = False
     """Whether there is no more to wait for: it is whole, or no answer."""
+    begun: bool = False
+    """Whether the answer's first event has come."""
     _events: sse.EventReader = field(default_factory=sse.EventReader)
     _failure: DialectError | None = None
-    _begun: bool = False
     _usage: ReportedUsage = field(default_factory=ReportedUsage)
     _blocks: dict[int, int | None] = field(default_factory=dict)
     """Every block so far: a tool's position, or None."""
@@ -73,7 +74,7 @@ class MessageStreamReader:
             for data in self._events.feed(received):
                 if self.ended:
                     break
-                events += self._read(data)
+                events += self.read(data)
         except DialectError as error:
             self._failure, self.ended = error, True
         return events
@@ -86,7 +87,13 @@ class MessageStreamReader:
             raise DialectError("the stream ended before the answer did")
         return []
 
-    def _read(self, data: bytes) -> list[Event]:
+    def read(self, data: bytes) -> list[Event]:
+        """Take one event's data; return what it means.
+
+        Raises:
+            UpstreamReported: It is an error object.
+            DialectError: It is no event, or one that cannot come here.
+        """
         event = read_event(data)
         if event is None:
             return []
@@ -94,7 +101,7 @@ class MessageStreamReader:
             raise UpstreamReported(event.error)
         if isinstance(event, MessageStart):
             return self._start(event.message)
-        if not self._begun:
+        if not self.begun:
             raise DialectError("an answer without a beginning")
         if isinstance(event, MessageStop):
             return self._stop()
@@ -112,9 +119,9 @@ class MessageStreamReader:
                 return self._change_message(event)
 
     def _start(self, message: Begun) -> list[Event]:
-        if self._begun:
+        if self.begun:
             raise DialectError("an answer with two beginnings")
-        self._begun = True
+        self.begun = True
         self._usage = message.usage or self._usage
         return [Started(message.id, message.model)]
 

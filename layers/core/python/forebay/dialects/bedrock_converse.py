@@ -17,6 +17,7 @@ import msgspec
 from forebay.dialects.bedrock_converse_messages import PROVIDER, Fields, encode_messages
 from forebay.dialects.canonical import (
     Conversation,
+    Reasoning,
     ToolResult,
     ToolUse,
     Unsupported,
@@ -159,7 +160,7 @@ def _model_fields(conversation: Conversation, model: str) -> Fields:
     if top_k is not None:
         fields |= _top_k(conversation, top_k, model)
     if conversation.reasoning is not None:
-        fields |= _reasoning(conversation, model)
+        fields |= _reasoning(conversation, conversation.reasoning, model)
     return fields
 
 
@@ -176,16 +177,13 @@ def _top_k(conversation: Conversation, top_k: int, model: str) -> Fields:
     raise Unsupported(conversation, "sampling.top_k", PROVIDER)
 
 
-def _reasoning(conversation: Conversation, model: str) -> Fields:
+def _reasoning(conversation: Conversation, reasoning: Reasoning, model: str) -> Fields:
     """Switch a Claude's thinking; other models have their effort alone (`_output`).
 
     Source: Bedrock's user guide, claude-messages-extended-thinking.html (a budget) and
     claude-messages-adaptive-thinking.html (an effort, or neither). Which generation takes which,
     Bedrock says itself, with a 400.
     """
-    reasoning = conversation.reasoning
-    if reasoning is None:
-        return {}
     if _is_claude(model):
         if not reasoning.enabled:
             return {"thinking": {"type": "disabled"}}

@@ -70,7 +70,7 @@ def _block(conversation: Conversation, part: Part) -> Fields | None:
             }
         case ToolResult():
             return _tool_result(conversation, part)
-        case Thinking():
+        case _:  # Thinking
             return _thinking(part)
 
 
@@ -111,7 +111,7 @@ def _thinking(thinking: Thinking) -> Fields | None:
     """
     if thinking.redacted is not None:
         return {"reasoningContent": {"redactedContent": thinking.redacted}}
-    if thinking.signature is None:
+    if thinking.signature is None or thinking.is_tagged:
         return None
     text = {"text": thinking.text, "signature": thinking.signature}
     return {"reasoningContent": {"reasoningText": text}}

@@ -99,12 +99,14 @@ class ConverseReader:
         model: The target's model, which the answer does not name.
     """
 
-    ended = False
-    """The body's end is the answer's."""
-
     def __init__(self, answer_id: str, model: str) -> None:
         self._started = Started(answer_id, model)
         self._body = Collected()
+
+    @property
+    def ended(self) -> bool:
+        """Whether reading on is of no use."""
+        return self._body.too_large
 
     def feed(self, received: bytes) -> list[Event]:
         """Keep what came."""
@@ -204,4 +206,14 @@ def parse_error(body: bytes) -> Mapping[str, Any] | None:
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         return None
     message = error.message or error.Message
-    return {"message": message} if message else None
+    return error_object(message) if message else None
+
+
+def error_object(message: str, kind: str | None = None) -> dict[str, Any]:
+    """Write an error as callers of any dialect get it.
+
+    Args:
+        message: Bedrock's own.
+        kind: The name of its exception, e.g. `throttlingException`.
+    """
+    return {"message": message, "type": kind, "param": None, "code": kind}

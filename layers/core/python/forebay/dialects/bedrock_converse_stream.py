@@ -13,7 +13,7 @@ API_runtime_ConverseStreamOutput.html there.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any, Final
+from typing import Final
 
 import msgspec
 
@@ -21,6 +21,7 @@ from forebay.dialects import DialectError, UpstreamReported
 from forebay.dialects.bedrock_converse_reader import (
     CamelStruct,
     TokenUsage,
+    error_object,
     foreign_content,
     to_stop_reason,
     to_usage,
@@ -36,11 +37,12 @@ from forebay.dialects.canonical import (
     UsageReported,
 )
 
-STREAM_CONTENT_TYPE: Final = "application/x-ndjson"
-"""What the adapter makes of `application/vnd.amazon.eventstream`."""
-
 MAX_LINE_BYTES: Final = 32 * 1024 * 1024
 """Longest line that is kept in memory; a frame has at most 24 MB."""
+
+
+class _Start(CamelStruct):
+    role: str
 
 
 class _ToolStart(CamelStruct):
@@ -86,15 +88,20 @@ class _Metadata(CamelStruct):
     usage: TokenUsage
 
 
+class _Exception(CamelStruct):
+    type: str
+    message: str = ""
+
+
 class _Line(CamelStruct):
     """One event; just one of them is there."""
 
-    message_start: dict[str, Any] | None = None
+    message_start: _Start | None = None
     content_block_start: _BlockStartEvent | None = None
     content_block_delta: _DeltaEvent | None = None
     message_stop: _Stop | None = None
     metadata: _Metadata | None = None
-    exception: dict[str, Any] | None = None
+    exception: _Exception | None = None
 
 
 _decode_line = msgspec.json.Decoder(_Line).decode
@@ -133,7 +140,8 @@ class ConverseStreamReader:
             for line in self._lines(received):
                 if self._ended:
                     break
-                events.extend(self._read(line))
+                for event in self._read(line):
+                    events.append(event)  # noqa: PERF402 - what came before a fault is kept
         except DialectError as error:
             self._failure, self._ended = error, True
         return events
@@ -168,7 +176,7 @@ class ConverseStreamReader:
         except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
             raise DialectError("bytes that are no event of ConverseStream") from error
         if line.exception is not None:
-            raise UpstreamReported(line.exception)
+            raise UpstreamReported(error_object(line.exception.message, line.exception.type))
         if line.message_start is not None:
             self._began = True
             yield self._started
@@ -183,14 +191,14 @@ class ConverseStreamReader:
             yield UsageReported(to_usage(line.metadata.usage))
 
     def _block_started(self, event: _BlockStartEvent) -> Iterator[Event]:
+        self._check_within_message()
         tool = event.start.tool_use
         if tool is not None:
             position = self._tools.setdefault(event.content_block_index, len(self._tools))
             yield ToolUseStarted(position, tool.tool_use_id, tool.name)
 
     def _delta(self, event: _DeltaEvent) -> Event:
-        if not self._began or self._stopped:
-            raise DialectError("content outside of a message")
+        self._check_within_message()
         delta = event.delta
         if delta.text is not None:
             return TextDelta(delta.text)
@@ -205,7 +213,11 @@ class ConverseStreamReader:
         raise foreign_content()
 
     def _stop(self, event: _Stop) -> Event:
-        if not self._began:
-            raise DialectError("the end of an answer that has not begun")
+        self._check_within_message()
+        reason = to_stop_reason(event.stop_reason)
         self._stopped = True
-        return Finished(to_stop_reason(event.stop_reason))
+        return Finished(reason)
+
+    def _check_within_message(self) -> None:
+        if not self._began or self._stopped:
+            raise DialectError("content outside of a message")

@@ -77,6 +77,14 @@ class Thinking:
     redacted: str | None = None
     """Reasoning that only its provider can read; `text` is empty then."""
 
+    @property
+    def is_tagged(self) -> bool:
+        """Whether a reader has marked the signature as its provider's own (`gemini:…`).
+
+        Signatures themselves are base64, which has no colon.
+        """
+        return self.signature is not None and ":" in self.signature
+
 
 @dataclass(frozen=True, slots=True)
 class Refusal:

@@ -1,7 +1,8 @@
 """One request to one target, and its answer on the way back to the caller.
 
 Two ways: `ChatStreamExchange` and `ChatWholeExchange` pass OpenAI's bytes on to an OpenAI caller
-as they came; `TranslatedExchange` reads one dialect and writes another.
+as they came (`anthropic_messages_exchange` has the like for Anthropic's); `TranslatedExchange`
+reads one dialect and writes another.
 """
 
 from __future__ import annotations
@@ -175,17 +176,29 @@ class TranslatedExchange:
         return rest + self._writer.end(self._note(self.usage) if self.usage else None)
 
     def _pass_on(self, events: list[Event]) -> bytes:
-        for event in events:
-            match event:
-                case TextDelta() | RefusalDelta() | ThinkingDelta() | ToolArgumentsDelta():
-                    self.text.append(event.text)
-                case ToolUseStarted():
-                    self.text.append(event.name)
-                case UsageReported():
-                    self.usage = event.usage
-                case _:
-                    pass
+        self.text += text_of(events)
+        self.usage = usage_of(events) or self.usage
         return self._writer.write(events)
+
+
+def text_of(events: list[Event]) -> list[str]:
+    """Return what events add to an answer, in pieces, for counting tokens."""
+    texts: list[str] = []
+    for event in events:
+        match event:
+            case TextDelta() | RefusalDelta() | ThinkingDelta() | ToolArgumentsDelta():
+                texts.append(event.text)
+            case ToolUseStarted():
+                texts.append(event.name)
+            case _:
+                pass
+    return texts
+
+
+def usage_of(events: list[Event]) -> Usage | None:
+    """Return the last usage that events report."""
+    reported = [event.usage for event in events if isinstance(event, UsageReported)]
+    return reported[-1] if reported else None
 
 
 class Collected:

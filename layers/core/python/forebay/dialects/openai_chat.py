@@ -116,11 +116,19 @@ def encode_request(request: ChatRequest, *, model: str) -> bytes:
 
 
 def prompt_text(request: ChatRequest) -> str:
-    """All text of the messages and tools, for counting tokens where the provider did not."""
+    """All text of the messages and tools, for counting tokens where the provider did not.
+
+    A field nested so deeply that it was only just read once counts as it stands: an error here
+    would lose the request's ledger row.
+    """
     parts: list[str] = []
     for name in ("messages", "tools"):
-        if name in request.fields:
+        if name not in request.fields:
+            continue
+        try:
             parts.extend(_texts(_decode_without_floats(request.fields[name])))
+        except RecursionError:
+            parts.append(bytes(request.fields[name]).decode())
     return "\n".join(parts)
 
 

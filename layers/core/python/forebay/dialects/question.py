@@ -2,15 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
-from forebay.dialects import anthropic_messages_parse, openai_chat
+from forebay.dialects import (
+    anthropic_messages_parse,
+    anthropic_messages_request,
+    openai_chat,
+    openai_responses_parse,
+    openai_responses_writer,
+)
+from forebay.dialects.anthropic_messages_request import MessagesRequest
 from forebay.dialects.anthropic_messages_writer import MessageStreamWriter, MessageWriter
 from forebay.dialects.canonical import AnswerWriter, Conversation, conversation_text
 from forebay.dialects.openai_chat import ChatRequest
 from forebay.dialects.openai_chat_conversation import to_conversation
 from forebay.dialects.openai_chat_writer import ChatStreamWriter, ChatWholeWriter, Identity
+from forebay.dialects.openai_responses_writer import ResponseStreamWriter, ResponseWriter
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,6 +48,8 @@ class Question:
     """Makes the writer of one answer."""
     chat: ChatRequest | None = None
     """The request as it came, if it speaks OpenAI's chat dialect."""
+    messages: MessagesRequest | None = None
+    """The request as it came, if it speaks Anthropic's."""
 
 
 def chat_question(body: bytes) -> Question:
@@ -66,17 +76,47 @@ def chat_question(body: bytes) -> Question:
     )
 
 
-def messages_question(body: bytes) -> Question:
+def messages_question(body: bytes, headers: Mapping[str, str]) -> Question:
     """Read a `POST /v1/messages`.
+
+    Args:
+        body: As it came.
+        headers: Of the request, names in lower case.
+
+    Raises:
+        InvalidRequest: It is none; `param` says where. (What only a translation needs to
+            understand is looked at by `conversation`, which raises it then.)
+    """
+    request = anthropic_messages_request.parse_request(body, headers)
+    return Question(
+        model=request.model,
+        stream=request.stream,
+        conversation=lambda: anthropic_messages_parse.parse_request(body),
+        text=lambda: anthropic_messages_request.request_text(request),
+        writer=lambda _: MessageStreamWriter() if request.stream else MessageWriter(),
+        messages=request,
+    )
+
+
+def responses_question(body: bytes) -> Question:
+    """Read a `POST /v1/responses`.
 
     Raises:
         InvalidRequest: It is none; `param` says where.
     """
-    conversation = anthropic_messages_parse.parse_request(body)
+    request = openai_responses_parse.parse_request(body)
+    conversation = request.conversation
+
+    def writer(identity: AnswerIdentity) -> AnswerWriter:
+        bears = openai_responses_writer.Identity(
+            identity.id, identity.model, identity.created_s, request.echo
+        )
+        return ResponseStreamWriter(bears) if conversation.stream else ResponseWriter(bears)
+
     return Question(
         model=conversation.model,
         stream=conversation.stream,
         conversation=lambda: conversation,
         text=lambda: conversation_text(conversation),
-        writer=lambda _: MessageStreamWriter() if conversation.stream else MessageWriter(),
+        writer=writer,
     )

@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
-from forebay.dialects import openai_chat
+from forebay.dialects import anthropic_messages_request, openai_chat
+from forebay.dialects.anthropic_messages_exchange import (
+    MessageStreamExchange,
+    MessageWholeExchange,
+)
+from forebay.dialects.anthropic_messages_request import MessagesRequest
 from forebay.dialects.exchange import (
     ChatStreamExchange,
     ChatWholeExchange,
@@ -20,7 +25,7 @@ from forebay.service.catalog import Target
 def exchange_for(asked: Question, target: Target, identity: AnswerIdentity) -> Exchange:
     """Prepare the exchange of a caller's request with a target.
 
-    Where both speak OpenAI's chat dialect nothing is translated.
+    Where both speak OpenAI's chat dialect, or both Anthropic's messages, nothing is translated.
 
     Raises:
         InvalidRequest: The target cannot do what the caller asks for; `param` names the field.
@@ -30,7 +35,9 @@ def exchange_for(asked: Question, target: Target, identity: AnswerIdentity) -> E
         return {"cost_usd": format_usd(target.cost(usage))}
 
     if asked.chat is not None and target.dialect.speaks_chat:
-        return _as_it_came(asked.chat, target.model, note)
+        return _chat_as_it_came(asked.chat, target.model, note)
+    if asked.messages is not None and target.dialect.speaks_messages:
+        return _messages_as_they_came(asked.messages, target.model, note)
     conversation = asked.conversation()
     return TranslatedExchange(
         target.dialect.encode(conversation, target.model),
@@ -41,7 +48,7 @@ def exchange_for(asked: Question, target: Target, identity: AnswerIdentity) -> E
     )
 
 
-def _as_it_came(asked: ChatRequest, model: str, note: UsageNote) -> Exchange:
+def _chat_as_it_came(asked: ChatRequest, model: str, note: UsageNote) -> Exchange:
     request = UpstreamRequest(
         path=openai_chat.PATH,
         headers={"content-type": "application/json"},
@@ -51,3 +58,10 @@ def _as_it_came(asked: ChatRequest, model: str, note: UsageNote) -> Exchange:
     if asked.stream:
         return ChatStreamExchange(asked, request, note)
     return ChatWholeExchange(request)
+
+
+def _messages_as_they_came(asked: MessagesRequest, model: str, note: UsageNote) -> Exchange:
+    request = anthropic_messages_request.encode_request(asked, model=model)
+    if asked.stream:
+        return MessageStreamExchange(request, note)
+    return MessageWholeExchange(request)

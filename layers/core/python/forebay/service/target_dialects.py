@@ -51,6 +51,8 @@ class TargetDialect:
     """Content type of its streams."""
     speaks_chat: bool = False
     """Whether it takes OpenAI's chat dialect as it comes."""
+    speaks_messages: bool = False
+    """Whether it takes Anthropic's messages as they come."""
 
 
 def _openai_compatible(surface: Surface) -> TargetDialect:
@@ -76,6 +78,7 @@ ANTHROPIC = TargetDialect(
         MessageStreamReader() if conversation.stream else MessageReader()
     ),
     parse_error=anthropic_messages_errors.parse_error,
+    speaks_messages=True,
 )
 GEMINI = TargetDialect(
     encode=lambda conversation, model: gemini_generate.encode_request(conversation, model=model),

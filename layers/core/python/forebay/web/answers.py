@@ -1,9 +1,9 @@
-"""`POST /v1/chat/completions` and `POST /v1/messages`: one way for every dialect."""
+"""`POST /v1/chat/completions`, `/v1/messages`, `/v1/responses`: one way for every dialect."""
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 
 from starlette.types import Receive, Scope, Send
@@ -15,14 +15,17 @@ from forebay.service.account import Call
 from forebay.service.authentication import Authenticator
 from forebay.service.gateway import Answer, Gateway
 from forebay.web.errors import error_event
-from forebay.web.request import presented_key, read_body
+from forebay.web.request import headers, presented_key, read_body
+
+_NAMED_EVENT = b"\ndata: "
+"""In each event that has a name, once: the data that our writers write is one line."""
 
 
 class Answers:
     """Answers the requests of one dialect, streamed or whole.
 
     Args:
-        parse: Reads the body of a request.
+        parse: Reads a request: its body and its headers, names in lower case.
         gateway: Answers.
         authenticator: Knows the callers.
         clock: Dates the requests.
@@ -30,7 +33,7 @@ class Answers:
 
     def __init__(
         self,
-        parse: Callable[[bytes], Question],
+        parse: Callable[[bytes, Mapping[str, str]], Question],
         gateway: Gateway,
         authenticator: Authenticator,
         clock: Clock,
@@ -44,7 +47,7 @@ class Answers:
         """Serve one request (ASGI)."""
         arrived_at, started = self._clock.now(), self._clock.monotonic()
         key = await self._authenticator.authenticate(presented_key(scope))
-        asked = self._parse(await read_body(receive))
+        asked = self._parse(await read_body(receive), headers(scope))
         call = Call(scope["state"]["request_id"], key, arrived_at=arrived_at, started=started)
         async with self._gateway.answer(asked, call) as answer:
             await _send_answer(answer, scope, send)
@@ -60,18 +63,20 @@ async def _send_answer(answer: Answer, scope: Scope, send: Send) -> None:
             "headers": [(name.encode(), value.encode("latin-1")) for name, value in fields.items()],
         }
     )
+    events = answer.first.count(_NAMED_EVENT)
     try:
         await _send_part(send, answer.first)
         async for part in answer.rest:
+            events += part.count(_NAMED_EVENT)
             await _send_part(send, part)
     except ForebayError as error:
         with suppress(OSError):  # what happened first is what is told
-            await _send_part(send, error_event(error, scope))
+            await _send_part(send, error_event(error, scope, events=events))
         raise
     except asyncio.CancelledError:
         # Time is up, or the way to the caller broke. If it still stands, it gets the truth.
         with suppress(OSError):
-            await _send_part(send, error_event(_out_of_time(answer), scope))
+            await _send_part(send, error_event(_out_of_time(answer), scope, events=events))
         raise
     await send({"type": "http.response.body"})
 

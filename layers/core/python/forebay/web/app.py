@@ -12,12 +12,18 @@ from starlette.middleware.cors import CORSMiddleware
 from starlette.routing import Route
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from forebay.dialects.question import Question, chat_question, messages_question
-from forebay.ports import Clock, Entropy, Telemetry
+from forebay.dialects.question import (
+    Question,
+    chat_question,
+    messages_question,
+    responses_question,
+)
+from forebay.ports import Clock, Entropy, Telemetry, TokenCounter
 from forebay.service.authentication import Authenticator
 from forebay.service.gateway import Gateway
 from forebay.service.ids import new_ulid
 from forebay.web.answers import Answers
+from forebay.web.count_tokens import CountTokens
 from forebay.web.errors import ErrorBoundary, refuse_unrouted, send_json
 from forebay.web.models import Models
 
@@ -77,19 +83,28 @@ class Parts:
     telemetry: Telemetry
     clock: Clock
     entropy: Entropy
+    counter: TokenCounter
 
 
 def build_app(parts: Parts) -> ASGIApp:
     """Build the application."""
+    answering = (parts.gateway, parts.authenticator, parts.clock)
 
     def answers(parse: Callable[[bytes], Question]) -> Answers:
-        return Answers(parse, parts.gateway, parts.authenticator, parts.clock)
+        return Answers(lambda body, _headers: parse(body), *answering)
 
-    models = Models(parts.gateway.catalog, parts.authenticator)
+    catalog = parts.gateway.catalog
+    models = Models(catalog, parts.authenticator)
     app = Starlette(
         routes=[
             Route("/v1/chat/completions", answers(chat_question), methods=["POST"]),
-            Route("/v1/messages", answers(messages_question), methods=["POST"]),
+            Route("/v1/responses", answers(responses_question), methods=["POST"]),
+            Route("/v1/messages", Answers(messages_question, *answering), methods=["POST"]),
+            Route(
+                "/v1/messages/count_tokens",
+                CountTokens(parts.counter, catalog, parts.authenticator),
+                methods=["POST"],
+            ),
             Route("/v1/models", models, methods=["GET"]),
             Route("/v1/models/{model:path}", models, methods=["GET"]),
             Route("/v1/healthz", Health(), methods=["GET"]),

@@ -18,6 +18,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from forebay import errors
 from forebay.dialects import anthropic_messages_errors as anthropic
+from forebay.dialects import openai_responses_errors as responses
 from forebay.dialects import sse
 from forebay.ports import Telemetry
 
@@ -49,6 +50,9 @@ PASSED_ON = frozenset({400, 404, 408, 409, 413, 415, 422, 429})
 ANTHROPIC_PATHS = ("/v1/messages",)
 """Where callers speak Anthropic's dialect; everywhere else it is OpenAI's."""
 
+RESPONSES_PATHS = ("/v1/responses",)
+"""Where streams are those of OpenAI's Responses API."""
+
 RETRY_AFTER_STORE_S = 1
 """Advice when our own store is out of reach or throttled; it recovers in about a second."""
 
@@ -59,16 +63,28 @@ def http_error(error: errors.ForebayError) -> tuple[int, dict[str, str], dict[st
     return status, _headers(error), {"error": _body(error, status)}
 
 
-def error_event(error: errors.ForebayError, scope: Scope) -> bytes:
-    """Write an error into a stream that has begun, in the caller's dialect."""
+def error_event(error: errors.ForebayError, scope: Scope, *, events: int = 0) -> bytes:
+    """Write an error into a stream that has begun, in the caller's dialect.
+
+    Args:
+        error: What happened.
+        scope: Of the request.
+        events: How many named events went before it.
+    """
     status, _, body = http_error(error)
     if _speaks_anthropic(scope):
         return anthropic.error_event(status, body["error"]["message"], request_id=_id(scope))
+    if _speaks_responses(scope):
+        return responses.error_event(body["error"], sequence_number=events)
     return sse.event(msgspec.json.encode(body))
 
 
 def _speaks_anthropic(scope: Scope) -> bool:
     return str(scope["path"]).startswith(ANTHROPIC_PATHS)
+
+
+def _speaks_responses(scope: Scope) -> bool:
+    return str(scope["path"]).startswith(RESPONSES_PATHS)
 
 
 def _id(scope: Scope) -> str | None:

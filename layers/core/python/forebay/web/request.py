@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from starlette.types import Receive, Scope
 
 from forebay.errors import PayloadTooLarge
@@ -11,6 +13,15 @@ from forebay.settings import MAX_REQUEST_BODY_BYTES
 def header(scope: Scope, name: bytes) -> str | None:
     """Read a header; the first one if it is repeated."""
     return next((value.decode("latin-1") for key, value in scope["headers"] if key == name), None)
+
+
+def headers(scope: Scope) -> Mapping[str, str]:
+    """Read all headers, names in lower case; values of a repeated one as a list of theirs."""
+    fields: dict[str, str] = {}
+    for raw_name, raw_value in scope["headers"]:
+        name, value = raw_name.decode("latin-1"), raw_value.decode("latin-1")
+        fields[name] = f"{fields[name]}, {value}" if name in fields else value
+    return fields
 
 
 def presented_key(scope: Scope) -> str | None:

@@ -81,6 +81,7 @@ def build_gateway(environ: Mapping[str, str]) -> ASGIApp:
             telemetry,
             clock,
             entropy,
+            counter,
         )
     )
 

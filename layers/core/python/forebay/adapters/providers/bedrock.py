@@ -8,7 +8,6 @@ from typing import Self
 
 from forebay.adapters.providers.event_stream import CONTENT_TYPE, BrokenFrame, EventStreamDecoder
 from forebay.adapters.providers.http import HttpProvider, HttpReply
-from forebay.dialects.bedrock_converse_stream import STREAM_CONTENT_TYPE
 from forebay.errors import UpstreamCut
 from forebay.model import UpstreamRequest
 from forebay.ports import UpstreamReply
@@ -53,8 +52,8 @@ class EventStreamReply:
 
     @property
     def headers(self) -> Mapping[str, str]:
-        """Header fields; the content type is that of the lines."""
-        return {**self._reply.headers, "content-type": STREAM_CONTENT_TYPE}
+        """Header fields, names in lower case; the content type is still that of the frames."""
+        return self._reply.headers
 
     def chunks(self) -> AsyncIterator[bytes]:
         """The lines as they arrive; a damaged frame cuts the stream, after those before it."""
