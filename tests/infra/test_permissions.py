@@ -20,6 +20,7 @@ from tests.support.template import (
 STARS = {
     "ReadProviderSecrets": "the operator names the secrets, below a prefix; AWS adds six letters",
     "ReadProviderParameters": "the operator names the parameters, below a prefix",
+    "InvokeBedrockModels": "gateway.toml names models and region; a profile spans regions",
 }
 # An AWS policy is taken whole only where AWS asks for exactly it.
 MANAGED = {"AmazonAPIGatewayPushToCloudWatchLogs"}
@@ -30,6 +31,10 @@ ALLOWED = {
         "WriteLedger": ["dynamodb:PutItem"],
         "ReadProviderSecrets": ["secretsmanager:GetSecretValue"],
         "ReadProviderParameters": ["ssm:GetParameter"],
+        "InvokeBedrockModels": [
+            "bedrock:InvokeModel",
+            "bedrock:InvokeModelWithResponseStream",
+        ],
         "WriteLogs": ["logs:CreateLogStream", "logs:PutLogEvents"],
     },
     "AdminRole": {
@@ -76,11 +81,29 @@ def test_a_statement_names_its_actions_and_resources(statement: dict[str, Any]) 
         assert "*" not in json.dumps(statement["Resource"])
 
 
-@pytest.mark.parametrize("statement", [s for s in statements() if s.values[0]["Sid"] in STARS])
-def test_a_star_stands_only_behind_the_operators_prefix(statement: dict[str, Any]) -> None:
+SECRETS = ("ReadProviderSecrets", "ReadProviderParameters")
+
+
+@pytest.mark.parametrize("statement", [s for s in statements() if s.values[0]["Sid"] in SECRETS])
+def test_a_star_among_secrets_stands_only_behind_the_operators_prefix(
+    statement: dict[str, Any],
+) -> None:
     resource = statement["Resource"]["Fn::Sub"]
     assert resource.endswith("${ProviderSecretsPrefix}*")
     assert resource.count("*") == 1
+
+
+def test_bedrocks_stars_stand_for_regions_and_models_alone() -> None:
+    """Of profiles only this account's; foundation models belong to none."""
+    (statement,) = [
+        each.values[0] for each in statements() if each.values[0]["Sid"] == "InvokeBedrockModels"
+    ]
+    own = "arn:${AWS::Partition}:bedrock:*:${AWS::AccountId}:"
+    assert [resource["Fn::Sub"] for resource in statement["Resource"]] == [
+        "arn:${AWS::Partition}:bedrock:*::foundation-model/*",
+        f"{own}inference-profile/*",
+        f"{own}application-inference-profile/*",
+    ]
 
 
 @pytest.mark.parametrize("role", ALLOWED)
