@@ -43,14 +43,14 @@ def _encode(value: Value) -> dict[str, Any]:
 
 
 def _decode(attribute: Mapping[str, Any]) -> Value:
-    match attribute:
-        case {"S": str(text)}:
-            return text
-        case {"BOOL": bool(truth)}:
-            return truth
-        case {"N": str(digits)}:
-            return int(digits) if digits.lstrip("-").isdecimal() else float(digits)
-        case {"L": list(members)}:
-            return tuple(str(_decode(member)) for member in members)
-        case _:
-            raise ValueError(f"unexpected attribute type {'/'.join(attribute)}")
+    # Plain comparisons: mapping patterns took a twentieth of a short request's CPU.
+    kind, value = next(iter(attribute.items()), ("", None))
+    if kind == "S" and isinstance(value, str):
+        return value
+    if kind == "N" and isinstance(value, str):
+        return int(value) if value.lstrip("-").isdecimal() else float(value)
+    if kind == "BOOL" and isinstance(value, bool):
+        return value
+    if kind == "L" and isinstance(value, list):
+        return tuple(str(_decode(member)) for member in value)
+    raise ValueError(f"unexpected attribute type {'/'.join(attribute)}")
