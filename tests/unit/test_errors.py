@@ -13,7 +13,7 @@ from forebay.errors import (
     ForebayError,
     InvalidRequest,
     LimitExceeded,
-    StoreError,
+    StoreUnavailable,
     UpstreamError,
     UpstreamRefused,
 )
@@ -60,7 +60,7 @@ def test_every_kind_says_what_it_is(kind: type[ForebayError]) -> None:
 
 @each_kind
 def test_what_may_succeed_later_is_not_the_caller_s_fault(kind: type[ForebayError]) -> None:
-    assert kind.retryable is issubclass(kind, LimitExceeded | UpstreamError | StoreError)
+    assert kind.retryable is issubclass(kind, LimitExceeded | UpstreamError | StoreUnavailable)
 
 
 def test_an_error_says_its_message() -> None:

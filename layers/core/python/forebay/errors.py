@@ -179,13 +179,13 @@ class StoreError(ForebayError):
     """Our own state is out of reach or in the way."""
 
     code = "store_error"
-    retryable = True
 
 
 class StoreUnavailable(StoreError):
     """The store did not answer, or throttled us."""
 
     code = "store_unavailable"
+    retryable = True
 
 
 class ConditionFailed(StoreError):
