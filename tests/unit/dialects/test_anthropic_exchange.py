@@ -13,9 +13,9 @@ import pytest
 from forebay.dialects import DialectError, UpstreamReported
 from forebay.dialects.anthropic_messages_exchange import (
     MessageStreamExchange,
-    MessageWholeExchange,
+    read_message,
 )
-from forebay.dialects.exchange import MAX_REPLY_BYTES
+from forebay.dialects.exchange import MAX_REPLY_BYTES, WholeExchange
 from forebay.model import UpstreamRequest, Usage
 from tests.support.anthropic_streams import ANTHROPIC_STREAMS, AnthropicStream
 from tests.support.streams import FOLDER
@@ -203,8 +203,8 @@ def test_an_error_event_is_raised_with_what_was_reported() -> None:
 # --- in one piece
 
 
-def whole(sent: bytes) -> tuple[bytes, MessageWholeExchange]:
-    exchange = MessageWholeExchange(REQUEST)
+def whole(sent: bytes) -> tuple[bytes, WholeExchange]:
+    exchange = WholeExchange(REQUEST, read_message)
     for at in range(0, len(sent), 50):
         assert exchange.feed(sent[at : at + 50]) == b""
     return exchange.end(), exchange
@@ -236,7 +236,7 @@ def test_an_error_in_place_of_an_answer_is_raised() -> None:
 
 
 def test_an_answer_without_end_is_not_read_on() -> None:
-    exchange = MessageWholeExchange(REQUEST)
+    exchange = WholeExchange(REQUEST, read_message)
 
     exchange.feed(b" " * MAX_REPLY_BYTES)
     before = exchange.ended

@@ -109,8 +109,7 @@ def write_usage(usage: Usage | None) -> dict[str, Any]:
 
 def write_event(fields: Mapping[str, Any]) -> bytes:
     """Write one event of a stream, under the name that its `type` gives it."""
-    name: str = fields["type"]
-    return b"event: %b\n%b" % (name.encode(), sse.event(msgspec.json.encode(fields)))
+    return sse.event(msgspec.json.encode(fields), name=fields["type"])
 
 
 PING: Final = write_event({"type": "ping"})

@@ -14,7 +14,7 @@ import msgspec
 from forebay.dialects import DialectError, sse
 from forebay.dialects.anthropic_messages_events import event_type
 from forebay.dialects.anthropic_messages_reader import MessageReader, MessageStreamReader
-from forebay.dialects.exchange import EVENT_STREAM, Collected, UsageNote, text_of, usage_of
+from forebay.dialects.exchange import EVENT_STREAM, UsageNote, text_of, usage_of
 from forebay.model import UpstreamRequest, Usage
 
 
@@ -65,43 +65,19 @@ class MessageStreamExchange:
         kind = event_type(data)
         if kind == "message_delta" and self.usage is not None:
             data = _with_usage_note(data, self._note(self.usage))
-        event = b"event: %b\n%b" % (kind.encode(), sse.event(data))
+        event = sse.event(data, name=kind)
         if self._reader.ended:
             self._stop, self.ended = event, True
             return b""
         return event if self._reader.begun else b""
 
 
-class MessageWholeExchange:
-    """An answer in one piece, as it came."""
-
-    content_type = ""
-
-    def __init__(self, request: UpstreamRequest) -> None:
-        self.request = request
-        self.text: list[str] = []
-        self.usage: Usage | None = None
-        self._body = Collected()
-
-    @property
-    def ended(self) -> bool:
-        """Whether reading on is of no use."""
-        return self._body.too_large
-
-    def feed(self, received: bytes) -> bytes:
-        """Keep what came."""
-        self._body.add(received)
-        return b""
-
-    def end(self) -> bytes:
-        """Return the answer, once it is known to be one."""
-        body = self._body.whole()
-        reader = MessageReader()
-        reader.feed(body)
-        events = reader.end()
-        self.text += text_of(events)
-        self.usage = usage_of(events)
-        return body
+def read_message(body: bytes) -> tuple[list[str], Usage | None]:
+    """Read an answer in one piece."""
+    reader = MessageReader()
+    reader.feed(body)
+    events = reader.end()
+    return text_of(events), usage_of(events)
 
 
 _decode_fields = msgspec.json.Decoder(dict[str, msgspec.Raw]).decode

@@ -1,7 +1,7 @@
 """One request to one target, and its answer on the way back to the caller.
 
-Two ways: `ChatStreamExchange` and `ChatWholeExchange` pass OpenAI's bytes on to an OpenAI caller
-as they came (`anthropic_messages_exchange` has the like for Anthropic's); `TranslatedExchange`
+Two ways: `ChatStreamExchange` and `WholeExchange` pass bytes on to a caller of the same dialect as
+they came (`anthropic_messages_exchange` has the like for Anthropic's); `TranslatedExchange`
 reads one dialect and writes another.
 """
 
@@ -33,6 +33,9 @@ EVENT_STREAM = "text/event-stream"
 
 UsageNote = Callable[[Usage], Mapping[str, str]]
 """What only the gateway knows of a usage, e.g. `{"cost_usd": "0.000064250"}`."""
+
+ReadWhole = Callable[[bytes], tuple[list[str], Usage | None]]
+"""Reads the text and the usage of an answer in one piece."""
 
 
 class Exchange(Protocol):
@@ -112,15 +115,21 @@ class ChatStreamExchange:
         return self._stream.end(dict(self._note(usage)) if usage else None)
 
 
-class ChatWholeExchange:
-    """OpenAI's answer in one piece, as it came."""
+class WholeExchange:
+    """An answer in one piece, as it came.
+
+    Args:
+        request: What is sent to the target.
+        read: Reads the text and the usage of a body; raises what `Exchange.end` does.
+    """
 
     content_type = ""
 
-    def __init__(self, request: UpstreamRequest) -> None:
+    def __init__(self, request: UpstreamRequest, read: ReadWhole) -> None:
         self.request = request
         self.text: list[str] = []
         self.usage: Usage | None = None
+        self._read = read
         self._body = Collected()
 
     @property
@@ -136,10 +145,15 @@ class ChatWholeExchange:
     def end(self) -> bytes:
         """Return the answer, once it is known to be one."""
         body = self._body.whole()
-        completion = parse_completion(body)
-        self.text.append(completion.text)
-        self.usage = completion.usage
+        text, self.usage = self._read(body)
+        self.text += text
         return body
+
+
+def read_completion(body: bytes) -> tuple[list[str], Usage | None]:
+    """Read OpenAI's answer in one piece."""
+    completion = parse_completion(body)
+    return [completion.text], completion.usage
 
 
 class TranslatedExchange:

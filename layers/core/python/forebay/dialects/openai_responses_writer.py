@@ -53,8 +53,7 @@ class Identity:
 
 def write_event(fields: Mapping[str, Any]) -> bytes:
     """Write one event of a stream, under the name that its `type` gives it."""
-    name: str = fields["type"]
-    return b"event: %b\n%b" % (name.encode(), sse.event(msgspec.json.encode(fields)))
+    return sse.event(msgspec.json.encode(fields), name=fields["type"])
 
 
 class _Response:

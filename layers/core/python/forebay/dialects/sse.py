@@ -86,6 +86,7 @@ class EventReader:
             self._data_bytes += len(line)
 
 
-def event(data: bytes) -> bytes:
+def event(data: bytes, *, name: str | None = None) -> bytes:
     """Write one event; a line break in `data` (legal between JSON's tokens) makes a line of it."""
-    return b"data: " + data.replace(b"\n", b"\ndata: ") + b"\n\n"
+    named = b"" if name is None else b"event: %b\n" % name.encode()
+    return named + b"data: " + data.replace(b"\n", b"\ndata: ") + b"\n\n"

@@ -3,17 +3,15 @@
 from __future__ import annotations
 
 from forebay.dialects import anthropic_messages_request, openai_chat
-from forebay.dialects.anthropic_messages_exchange import (
-    MessageStreamExchange,
-    MessageWholeExchange,
-)
+from forebay.dialects.anthropic_messages_exchange import MessageStreamExchange, read_message
 from forebay.dialects.anthropic_messages_request import MessagesRequest
 from forebay.dialects.exchange import (
     ChatStreamExchange,
-    ChatWholeExchange,
     Exchange,
     TranslatedExchange,
     UsageNote,
+    WholeExchange,
+    read_completion,
 )
 from forebay.dialects.openai_chat import ChatRequest
 from forebay.dialects.question import AnswerIdentity, Question
@@ -57,11 +55,11 @@ def _chat_as_it_came(asked: ChatRequest, model: str, note: UsageNote) -> Exchang
     )
     if asked.stream:
         return ChatStreamExchange(asked, request, note)
-    return ChatWholeExchange(request)
+    return WholeExchange(request, read_completion)
 
 
 def _messages_as_they_came(asked: MessagesRequest, model: str, note: UsageNote) -> Exchange:
     request = anthropic_messages_request.encode_request(asked, model=model)
     if asked.stream:
         return MessageStreamExchange(request, note)
-    return MessageWholeExchange(request)
+    return WholeExchange(request, read_message)
