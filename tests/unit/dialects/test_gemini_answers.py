@@ -19,7 +19,8 @@ from forebay.dialects.canonical import (
     ToolArgumentsDelta,
     ToolUseStarted,
 )
-from forebay.dialects.gemini_generate_reader import MAX_WHOLE_BYTES, StreamReader, WholeReader
+from forebay.dialects.exchange import MAX_REPLY_BYTES
+from forebay.dialects.gemini_generate_reader import StreamReader, WholeReader
 from forebay.dialects.gemini_generate_replies import parse_error
 from forebay.dialects.sse import MAX_EVENT_BYTES
 from forebay.model import Usage
@@ -461,7 +462,7 @@ def test_what_is_no_answer_ends_the_stream_and_what_came_before_is_kept() -> Non
 
 def test_an_answer_that_is_too_long_ends_and_is_refused() -> None:
     reader = WholeReader()
-    reader.feed(b" " * (MAX_WHOLE_BYTES + 1))
+    reader.feed(b" " * (MAX_REPLY_BYTES + 1))
 
     assert reader.ended
     with pytest.raises(DialectError, match="over"):

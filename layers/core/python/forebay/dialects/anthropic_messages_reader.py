@@ -201,9 +201,12 @@ _decode_failed = msgspec.json.Decoder(_Failed).decode
 class MessageReader:
     """Reads an answer in one piece."""
 
-    ended: bool = False
-    """Never: only the end of the body ends it."""
     _body: Collected = field(default_factory=Collected)
+
+    @property
+    def ended(self) -> bool:
+        """Whether reading on is of no use."""
+        return self._body.too_large
 
     def feed(self, received: bytes) -> list[Event]:
         """Take what came. See `AnswerReader.feed`."""

@@ -240,5 +240,5 @@ class Collected:
             DialectError: It was over the limit.
         """
         if self.too_large:
-            raise DialectError("an answer of too many bytes")
+            raise DialectError(f"an answer of too many bytes, over {MAX_REPLY_BYTES}")
         return b"".join(self._parts)

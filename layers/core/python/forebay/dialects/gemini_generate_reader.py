@@ -28,6 +28,7 @@ from forebay.dialects.canonical import (
     ToolUseStarted,
     UsageReported,
 )
+from forebay.dialects.exchange import Collected
 from forebay.dialects.gemini_generate_contents import SIGNATURE_PREFIX
 from forebay.dialects.gemini_generate_replies import (
     Candidate,
@@ -38,9 +39,6 @@ from forebay.dialects.gemini_generate_replies import (
     parse_response,
     to_usage,
 )
-
-MAX_WHOLE_BYTES: Final = 32 * 1024 * 1024
-"""Largest whole answer that is kept in memory."""
 
 MAX_ERROR_BYTES: Final = 16 * 1024
 """As much of a stream's end is kept to find an error in it that is no event."""
@@ -234,14 +232,17 @@ class WholeReader:
     """
 
     def __init__(self, choices: int = 1) -> None:
-        self.ended = False
         self._answer = _Answer(choices)
-        self._body = bytearray()
+        self._body = Collected()
+
+    @property
+    def ended(self) -> bool:
+        """Whether reading on is of no use."""
+        return self._body.too_large
 
     def feed(self, received: bytes) -> list[Event]:
         """Keep what came; nothing is said before all is there."""
-        self._body += received
-        self.ended = len(self._body) > MAX_WHOLE_BYTES
+        self._body.add(received)
         return []
 
     def end(self) -> list[Event]:
@@ -249,8 +250,6 @@ class WholeReader:
 
         Raises:
             UpstreamReported: It is an error.
-            DialectError: It is no answer, not a whole one, or over `MAX_WHOLE_BYTES`.
+            DialectError: It is no answer, not a whole one, or over `MAX_REPLY_BYTES`.
         """
-        if self.ended:
-            raise DialectError(f"an answer of over {MAX_WHOLE_BYTES} bytes")
-        return self._answer.take(parse_response(bytes(self._body))) + self._answer.end()
+        return self._answer.take(parse_response(self._body.whole())) + self._answer.end()

@@ -224,10 +224,13 @@ class ChatStreamReader:
 class ChatWholeReader:
     """Reads a completion that comes in one piece. See `AnswerReader`."""
 
-    ended = False
-
     def __init__(self) -> None:
         self._body = Collected()
+
+    @property
+    def ended(self) -> bool:
+        """Whether reading on is of no use."""
+        return self._body.too_large
 
     def feed(self, received: bytes) -> list[Event]:
         """Keep what came."""
