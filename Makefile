@@ -42,7 +42,7 @@ test: lint .venv-sam/.synced  ## Everything that must hold before a change lands
 	$(BIN)/pytest -m "not long" -n 2 --dist loadfile $(ARGS)
 
 test-long: lint .venv-sam/.synced  ## The same, and what takes longer.
-	$(BIN)/pytest -n 2 --dist loadfile $(ARGS)
+	FOREBAY_TEST_PROFILE=exploring $(BIN)/pytest -n 2 --dist loadfile $(ARGS)
 
 build: .venv-sam/.synced  ## Build the functions and layers for Lambda (arm64) into .aws-sam.
 	.venv-sam/bin/sam build
