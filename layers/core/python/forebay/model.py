@@ -72,6 +72,40 @@ class Outcome(StrEnum):
     """The way to the caller broke, or time ran out, before the answer was whole."""
 
 
+class AttemptResult(StrEnum):
+    """How one attempt at one target ended."""
+
+    COMPLETE = "complete"
+    """Its answer was whole, or it was the last part of one."""
+    FAILED = "failed"
+    """The target is at fault: no connection, no reply in time, status 5xx, or no answer in it."""
+    CUT = "cut"
+    """Its stream broke off or fell silent once it had begun."""
+    LIMITED = "limited"
+    """Status 429: the target has no room for us now."""
+    REFUSED = "refused"
+    """Another 4xx: it works, and does not want this request."""
+    ABANDONED = "abandoned"
+    """Nobody waited for its end: the caller left, time ran out, or a hedge was faster."""
+
+    @property
+    def is_fault(self) -> bool:
+        """Whether it counts against the target's health."""
+        return self in {AttemptResult.FAILED, AttemptResult.CUT}
+
+
+@dataclass(frozen=True, slots=True)
+class AttemptRecord:
+    """One attempt of a request, as the ledger keeps it."""
+
+    target: str
+    """`provider/model`."""
+    result: AttemptResult
+    error_code: str | None = None
+    first_token_ms: int | None = None
+    """From the attempt's own start; None if no word came."""
+
+
 @dataclass(frozen=True, slots=True)
 class LedgerRow:
     """One request's entry in the ledger, written once when it has ended."""
@@ -100,6 +134,8 @@ class LedgerRow:
     time_to_first_token_ms: int | None
     """From the request's arrival to the first byte of output; None if there was none."""
     duration_ms: int
+    attempts: tuple[AttemptRecord, ...] = ()
+    """In the order in which they began."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,9 +4,9 @@ Two sources, both handed in as values, so that this package does no I/O:
 
 - `Settings.from_env(environ)`: the function's environment, which `template.yaml` writes.
 - `parse_gateway_toml(sources, environ, prices)`: the file an operator edits, read in three steps:
-  `sections` reads tables and collects faults (with lines from `positions`), `providers` (with
-  `provider_kinds`) and `models` say what the tables may hold, `gateway_config` ties names to each
-  other and gives each target its price (from the file, else from `prices`).
+  `sections` reads tables and collects faults (with lines from `positions`); `providers` (with
+  `provider_kinds`), `models` and `resilience` say what the tables may hold; `gateway_config` ties
+  names to each other and gives each target its price (from the file, else from `prices`).
 
 Both give frozen dataclasses, or one `ConfigurationError` that lists all faults. Secrets are never
 read here: settings hold a `SecretReference`, which `forebay.adapters.secrets` resolves.
@@ -36,25 +36,39 @@ from forebay.settings.providers import (
     SecretReference,
     TimeoutSettings,
 )
+from forebay.settings.resilience import (
+    BreakerSettings,
+    Continuing,
+    ModelResilience,
+    ModelTimeouts,
+    ResilienceSettings,
+    SingleFlight,
+)
 
 __all__ = [
     "AZURE_V1",
     "MAX_REQUEST_BODY_BYTES",
+    "BreakerSettings",
     "ConfigSource",
+    "Continuing",
     "GatewayConfig",
     "KeyHeader",
     "LogLevel",
+    "ModelResilience",
     "ModelSettings",
+    "ModelTimeouts",
     "PriceRow",
     "PriceTable",
     "ProviderKind",
     "ProviderSettings",
+    "ResilienceSettings",
     "ResponseMode",
     "ScriptedFailure",
     "ScriptedSettings",
     "SecretOrigin",
     "SecretReference",
     "Settings",
+    "SingleFlight",
     "Stage",
     "StoreSettings",
     "TargetSettings",

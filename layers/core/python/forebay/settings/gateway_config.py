@@ -11,6 +11,7 @@ from forebay.money import FREE, Price
 from forebay.settings.models import ModelDraft, ModelSettings, TargetDraft, TargetSettings
 from forebay.settings.prices import PRICE_HELP, PriceTable
 from forebay.settings.providers import ProviderSettings
+from forebay.settings.resilience import ResilienceSettings
 from forebay.settings.sections import Section, describe
 
 
@@ -22,6 +23,7 @@ class GatewayConfig:
     """All that are configured, whether they can be called or not (`unavailable`)."""
     models: Mapping[str, ModelSettings]
     """All that are configured; `available_models` says which can be served."""
+    resilience: ResilienceSettings
 
     def available_models(self) -> Mapping[str, ModelSettings]:
         """Return the models that can be served, without what cannot be called.
@@ -54,12 +56,15 @@ class Drafts:
     providers: Mapping[str, ProviderSettings | None]
     """None: its kind is unknown, which is a fault already."""
     models: Mapping[str, ModelDraft]
+    resilience: ResilienceSettings | None
+    """None: the file does not say."""
 
     def completed_by(self, later: Drafts) -> Drafts:
         """Add what `later` has and these lack."""
         return Drafts(
             {**later.providers, **self.providers},
             {**later.models, **self.models},
+            self.resilience or later.resilience,
         )
 
 
@@ -79,9 +84,12 @@ def link(drafts: Drafts, prices: PriceTable) -> GatewayConfig:
                 name=name,
                 targets=tuple(_link_target(each, drafts, prices) for each in draft.targets),
                 fallbacks=draft.fallbacks,
+                resilience=draft.resilience,
+                timeouts=draft.timeouts,
             )
             for name, draft in drafts.models.items()
         },
+        resilience=drafts.resilience or ResilienceSettings(),
     )
 
 
@@ -89,7 +97,7 @@ def _link_target(draft: TargetDraft, drafts: Drafts, prices: PriceTable) -> Targ
     if draft.provider and draft.provider not in drafts.providers:
         _unknown(draft.section, ("provider",), draft.provider, drafts.providers)
     price = draft.price or _list_price(draft, drafts.providers.get(draft.provider), prices)
-    return TargetSettings(draft.provider, draft.model, draft.weight, price)
+    return TargetSettings(draft.provider, draft.model, draft.weight, price, draft.continuing)
 
 
 def _list_price(draft: TargetDraft, provider: ProviderSettings | None, prices: PriceTable) -> Price:

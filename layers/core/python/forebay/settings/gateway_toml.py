@@ -19,6 +19,7 @@ from forebay.settings.models import read_model
 from forebay.settings.positions import key_lines
 from forebay.settings.prices import PriceTable
 from forebay.settings.providers import read_provider
+from forebay.settings.resilience import read_resilience
 from forebay.settings.sections import Section, Source
 
 MAX_FILE_BYTES: Final = 1_000_000
@@ -50,7 +51,7 @@ def parse_gateway_toml(
     faults: list[str] = []
     roots = [_root(source, faults) for source in sources]
     whole = [root for root in roots if root is not None]
-    drafts = Drafts({}, {})
+    drafts = Drafts({}, {}, None)
     for root in whole:
         drafts = drafts.completed_by(_read_root(root, environ))
     if len(whole) < len(sources):
@@ -66,10 +67,12 @@ def parse_gateway_toml(
 
 
 def _read_root(root: Section, environ: Mapping[str, str]) -> Drafts:
-    root.only("providers", "models")
+    root.only("providers", "models", "resilience")
+    stated = root.table("resilience")
     return Drafts(
         {name: read_provider(name, table, environ) for name, table in root.tables("providers")},
         {name: read_model(name, table) for name, table in root.tables("models")},
+        read_resilience(stated) if stated.values else None,
     )
 
 

@@ -8,7 +8,8 @@ from typing import Final
 
 from forebay.money import Price
 from forebay.settings.prices import read_price
-from forebay.settings.sections import Section, describe
+from forebay.settings.resilience import Continuing, ModelResilience, ModelTimeouts
+from forebay.settings.sections import Section, describe, field_names
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,6 +24,8 @@ class TargetSettings:
     """Its share of the calls, relative to the other targets of the model."""
     price: Price
     """Its own, else its model's, else the bundled table's."""
+    continuing: Continuing | None = None
+    """Stated here; None: as the table of providers and models has it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,6 +36,8 @@ class ModelSettings:
     targets: tuple[TargetSettings, ...]
     fallbacks: tuple[str, ...]
     """Models to try, in this order, when no target answered."""
+    resilience: ModelResilience = ModelResilience()  # noqa: RUF009 - frozen
+    timeouts: ModelTimeouts = ModelTimeouts()  # noqa: RUF009 - frozen
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,6 +52,7 @@ class TargetDraft:
     """Its own or its model's."""
     price_is_faulty: bool
     """A price is stated, but none that can be read: a fault already."""
+    continuing: Continuing | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,6 +63,8 @@ class ModelDraft:
     section: Section
     targets: tuple[TargetDraft, ...]
     fallbacks: tuple[str, ...]
+    resilience: ModelResilience
+    timeouts: ModelTimeouts
 
 
 DEFAULT_WEIGHT: Final = 1
@@ -74,9 +82,15 @@ def read_model(name: str, section: Section) -> ModelDraft:
     """Read one model; its faults are in the section's source."""
     if not _NAME.fullmatch(name) or len(name) > _MAX_NAME:
         section.fault("expected a name of at most 128 letters, digits and ._~:@+=-/")
-    section.only("targets", "fallbacks", "price")
-    targets = _read_targets(section)
-    return ModelDraft(name, section, targets, _read_fallbacks(section))
+    section.only("targets", "fallbacks", "price", "timeouts", *field_names(ModelResilience))
+    return ModelDraft(
+        name,
+        section,
+        _read_targets(section),
+        _read_fallbacks(section),
+        section.part(ModelResilience),
+        section.table("timeouts").record(ModelTimeouts),
+    )
 
 
 def _read_targets(section: Section) -> tuple[TargetDraft, ...]:
@@ -93,7 +107,7 @@ def _read_targets(section: Section) -> tuple[TargetDraft, ...]:
 
 
 def _read_target(section: Section, of_model: Section, model_price: Price | None) -> TargetDraft:
-    section.only("provider", "model", "weight", "price")
+    section.only("provider", "model", "weight", "price", "continuation")
     model = section.text("model", required=True)
     if model is not None and not _TARGET_MODEL.fullmatch(model):
         section.fault("expected 1 to 256 printable ASCII characters", "model")
@@ -105,6 +119,7 @@ def _read_target(section: Section, of_model: Section, model_price: Price | None)
         weight=section.integer("weight", default=DEFAULT_WEIGHT, low=1, high=MAX_WEIGHT),
         price=price,
         price_is_faulty=price is None and "price" in section.values.keys() | of_model.values.keys(),
+        continuing=section.choice("continuation", Continuing, None, required=False),
     )
 
 

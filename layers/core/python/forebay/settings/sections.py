@@ -71,12 +71,14 @@ class Section:
             self.fault("expected a string; it is missing", key)
         return None
 
-    def choice(self, key: str, options: type[Choice], default: Choice | None) -> Choice | None:
-        """Read one of the words of `options`."""
+    def choice(
+        self, key: str, options: type[Choice], default: Choice | None, *, required: bool = True
+    ) -> Choice | None:
+        """Read one of the words of `options`; what is required and has no default is a fault."""
         value = self.values.get(key)
         if isinstance(value, str) and value in set(options):
             return options(value)
-        if value is not None or default is None:
+        if value is not None or (default is None and required):
             got = "it is missing" if value is None else f"got {describe(value)}"
             self.fault(f"expected one of {', '.join(options)}; {got}", key)
         return default
@@ -134,14 +136,31 @@ class Section:
                 self.fault(f"expected a table, got {describe(value)}", key, index)
         return tables
 
+    def flag(self, key: str, *, default: bool) -> bool:
+        """Read true or false."""
+        value = self.values.get(key, default)
+        if isinstance(value, bool):
+            return value
+        self.fault(f"expected true or false, got {describe(value)}", key)
+        return default
+
     def record(self, kind: type[Record]) -> Record:
-        """Read a dataclass whose fields were all made by `setting` or are enumerations."""
+        """Read a table as a dataclass; see `part`."""
+        self.only(*field_names(kind))
+        return self.part(kind)
+
+    def part(self, kind: type[Record]) -> Record:
+        """Read those keys of a table that are the fields of a dataclass.
+
+        The fields are flags, enumerations, or made by `setting`.
+        """
         declared = fields(cast("Any", kind))
-        self.only(*(each.name for each in declared))
         return kind(**{each.name: self._field(each.name, each) for each in declared})
 
     def _field(self, key: str, declared: Any) -> object:
         default = declared.default
+        if isinstance(default, bool):
+            return self.flag(key, default=default)
         if isinstance(default, StrEnum):
             return self.choice(key, type(default), default)
         low, high = declared.metadata["low"], declared.metadata["high"]
@@ -151,9 +170,14 @@ class Section:
         return default if number is None else float(number)
 
 
-def setting(default: float, *, low: float, high: float) -> Any:
+def setting(default: float | None, *, low: float, high: float) -> Any:
     """Declare a number of a settings dataclass with its default and range (both ends belong)."""
     return field(default=default, metadata={"low": low, "high": high})
+
+
+def field_names(kind: type[Any]) -> list[str]:
+    """Return the keys that a dataclass reads."""
+    return [each.name for each in fields(kind)]
 
 
 def describe(value: object) -> str:
