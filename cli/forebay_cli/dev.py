@@ -8,6 +8,10 @@ import sys
 from pathlib import Path
 from typing import Any, Final
 
+from typing_extensions import override
+
+from forebay_cli.local.chaos import Chaos, ChaosError
+from forebay_cli.local.event_sources import EventSourceError
 from forebay_cli.local.functions import FunctionError
 from forebay_cli.local.logs import Log, stdout_log
 from forebay_cli.local.ministack import MinistackError
@@ -20,9 +24,10 @@ from forebay_cli.local.state import StateError
 from forebay_cli.local.template import TemplateError, find_root
 
 FAULTS: Final = (
-    FunctionError, InitError, MinistackError, ProvisionError, ResolveError, RouteError, StackError,
-    StateError, TemplateError, OSError,
+    ChaosError, EventSourceError, FunctionError, InitError, MinistackError, ProvisionError,
+    ResolveError, RouteError, StackError, StateError, TemplateError, OSError,
 )  # fmt: skip
+DEFAULT_SEED: Final = "0"
 CHECKOUT: Final = Path(__file__).resolve().parents[2]
 
 
@@ -46,11 +51,12 @@ def add_parser(subparsers: Any) -> None:
     )
     parser.add_argument(
         "--chaos",
-        type=int,
+        action=_AddChaos,
         nargs="?",
-        const=0,
-        metavar="SEED",
-        help="kill sandboxes at random",
+        default=Chaos(),
+        metavar="SPEC",
+        help="let a scripted provider fail, as in scripted:cut=0.3,server_error=0.1 (repeatable); "
+        "without SPEC, or with a seed for it, kill sandboxes at random",
     )
     parser.add_argument("--reload", action="store_true", help="restart functions on a change")
     parser.add_argument("--no-model", action="store_true", help="leave the local model out")
@@ -78,6 +84,20 @@ def run(args: argparse.Namespace) -> int:
     except FAULTS as error:
         print(f"forebay dev: {error}", file=sys.stderr)
         return 1
+
+
+class _AddChaos(argparse.Action):
+    """Adds what one more `--chaos` asks for; a wrong one is wrong usage."""
+
+    @override
+    def __call__(
+        self, parser: Any, namespace: Any, values: Any, option_string: str | None = None
+    ) -> None:
+        so_far: Chaos = getattr(namespace, self.dest)
+        try:
+            setattr(namespace, self.dest, so_far.and_also(values or DEFAULT_SEED))
+        except ChaosError as error:
+            raise argparse.ArgumentError(self, str(error)) from None
 
 
 def _port(text: str) -> int:
@@ -129,6 +149,7 @@ async def _serve(options: StackOptions, log: Log, *, as_json: bool) -> int:
 
 def _announce_json(running: Running, log: Log) -> None:
     fields = {"url": running.url, "key": running.key, "model": running.model}
+    fields["aws_url"] = running.ministack.url
     log.plain(json.dumps({"source": "forebay", "message": f"ready {running.url}"} | fields))
 
 

@@ -31,7 +31,8 @@ SILENCE_S = 16.0
 """Silence after which a comment must have come; it is due after 15 s."""
 
 CUT_HINT = (
-    'configure a model whose scripted provider has `fail = "cut"`, and name it by --cut-model'
+    "configure a model whose scripted provider has `faults = { cut = 1 }`, "
+    "and name it by --cut-model"
 )
 SLOW_HINT = (
     "configure a model whose scripted provider has `token_gap_ms = 20000` and `tokens = 2`, "

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, Final
 
-OURS: Final = ("aws", "dev-key.json", "local.toml", "template.json")
+OURS: Final = ("aws", "chaos.toml", "dev-key.json", "local.toml", "template.json")
 
 
 class StateError(Exception):

@@ -52,7 +52,9 @@ def request_of(ask: Ask, said: bytes) -> tuple[str, dict[str, str], Any]:
     return first.split(" ")[1], headers, json.loads(body)
 
 
-def ours(api_version: str, header: KeyHeader = KeyHeader.API_KEY) -> tuple[str, Any, Any]:
+def ours(
+    api_version: str, header: KeyHeader = KeyHeader.API_KEY, request: UpstreamRequest = REQUEST
+) -> tuple[str, Any, Any]:
     async def ask(url: str) -> object:
         async def find_key() -> str | None:
             return "secret"
@@ -60,7 +62,7 @@ def ours(api_version: str, header: KeyHeader = KeyHeader.API_KEY) -> tuple[str, 
         pool = ConnectionPool(ManualClock())
         address = HttpAddress(url, azure_paths(api_version))
         provider = HttpProvider("azure", address, ApiKey(find_key, header), TimeoutSettings(), pool)
-        body = await body_of(await provider.send(REQUEST))
+        body = await body_of(await provider.send(request))
         pool.close()
         return body
 
@@ -123,6 +125,52 @@ def test_other_providers_have_fields_of_their_own_for_the_key(header: KeyHeader)
     _, headers, _ = ours("v1", header)
     assert headers[header.value] == "secret"
     assert "authorization" not in headers
+
+
+# --- beside chat
+# Source: https://learn.microsoft.com/azure/ai-foundry/openai/reference (Completions, Embeddings)
+
+EMBEDDINGS = (
+    "/embeddings",
+    b'{"model":"gpt 5/mini","input":["a"],"encoding_format":"float"}',
+    b'{"object":"list","data":[],"model":"m","usage":{"prompt_tokens":1,"total_tokens":1}}',
+    lambda client: client.embeddings.create(
+        model="gpt 5/mini", input=["a"], encoding_format="float"
+    ),
+)
+COMPLETIONS = (
+    "/completions",
+    b'{"model":"gpt 5/mini","prompt":"a"}',
+    b'{"id":"1","object":"text_completion","created":0,"model":"m","choices":[]}',
+    lambda client: client.completions.create(model="gpt 5/mini", prompt="a"),
+)
+
+
+@pytest.mark.parametrize(
+    ("path", "body", "reply", "create"), [EMBEDDINGS, COMPLETIONS], ids=lambda each: str(each)[:12]
+)
+@pytest.mark.parametrize("api_version", ["v1", "2024-10-21"])
+def test_other_surfaces_are_asked_as_openai_s_client_asks_them(
+    path: str, body: bytes, reply: bytes, create: Callable[[Any], Any], api_version: str
+) -> None:
+    def client(url: str) -> openai.AsyncOpenAI:
+        if api_version == "v1":
+            url = f"{url}/openai/v1/"
+            return openai.AsyncOpenAI(base_url=url, api_key="secret", max_retries=0)
+        return openai.AsyncAzureOpenAI(
+            azure_endpoint=url, api_key="secret", api_version=api_version, max_retries=0
+        )
+
+    async def ask(url: str) -> object:
+        async with client(url) as asking:
+            return await create(asking)
+
+    head = b"HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncontent-length: %d\r\n\r\n"
+    target, _, their_body = request_of(ask, head % len(reply) + reply)
+    request = UpstreamRequest(path, {"content-type": "application/json"}, body, False)
+    our_target, _, our_body = ours(api_version, request=request)
+
+    assert (our_target, our_body) == (target, their_body)
 
 
 # --- what Azure's filter adds to a stream

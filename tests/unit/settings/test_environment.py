@@ -10,6 +10,8 @@ MINIMUM = {
     "FOREBAY_CONFIG": "gateway.toml",
     "FOREBAY_KEYS_TABLE": "keys",
     "FOREBAY_LEDGER_TABLE": "ledger",
+    "FOREBAY_BREAKERS_TABLE": "breakers",
+    "FOREBAY_JOBS_TABLE": "jobs",
     "AWS_REGION": "eu-central-1",
     "LAMBDA_TASK_ROOT": "/var/task",
 }
@@ -22,6 +24,8 @@ def test_what_is_not_set_has_its_default() -> None:
     assert settings.telemetry == TelemetrySettings("Forebay", LogLevel.INFO)
     assert settings.stores.keys_table == "keys"
     assert settings.stores.ledger_table == "ledger"
+    assert settings.stores.breakers_table == "breakers"
+    assert settings.stores.jobs_table == "jobs"
     assert settings.stores.region == "eu-central-1"
     assert settings.stores.endpoint_url is None
     assert settings.vocabulary_dir is None
@@ -74,6 +78,8 @@ def test_all_faults_are_told_at_once() -> None:
         "environment: FOREBAY_CONFIG: expected a value; it is not set",
         "environment: FOREBAY_KEYS_TABLE: expected a value; it is not set",
         "environment: FOREBAY_LEDGER_TABLE: expected a value; it is not set",
+        "environment: FOREBAY_BREAKERS_TABLE: expected a value; it is not set",
+        "environment: FOREBAY_JOBS_TABLE: expected a value; it is not set",
         "environment: AWS_REGION: expected a value; it is not set",
         "environment: FOREBAY_LOG_LEVEL: expected DEBUG or INFO or WARNING or ERROR; got 'info'",
     )

@@ -1,6 +1,7 @@
 """gateway.toml that is right: what it comes to."""
 
 from collections.abc import Mapping
+from decimal import Decimal
 
 import pytest
 
@@ -13,12 +14,14 @@ from forebay.settings import (
     PriceRow,
     PriceTable,
     ProviderKind,
-    ScriptedFailure,
+    ScriptedContinuing,
+    ScriptedFaults,
     ScriptedSettings,
     SecretOrigin,
     SecretReference,
     TargetSettings,
     TimeoutSettings,
+    parse_faults,
     parse_gateway_toml,
 )
 
@@ -132,9 +135,37 @@ def test_timeouts_are_seconds() -> None:
 
 
 def test_the_scripted_provider_is_told_how_to_behave() -> None:
-    text = '[providers.local]\nkind = "scripted"\nscripted = { tokens = 7, fail = "cut" }\n'
+    told = 'tokens = 7, continues = "echo", tool_call = true, faults = { cut = 0.5, stall = 0.5 }'
+    text = f'[providers.local]\nkind = "scripted"\nscripted = {{ {told} }}\n'
     scripted = parse(text + model(LLAMA)).providers["local"].scripted
-    assert scripted == ScriptedSettings(tokens=7, fail=ScriptedFailure.CUT)
+    assert scripted == ScriptedSettings(
+        tokens=7,
+        continues=ScriptedContinuing.ECHO,
+        tool_call=True,
+        faults=ScriptedFaults(cut=0.5, stall=0.5),
+    )
+
+
+def test_probabilities_add_up_as_they_are_written() -> None:
+    names = ("down", "refuse", "server_error", "html", "empty", "cut", "stall", "long_line")
+    faults = "".join(f"scripted.faults.{name} = 0.1\n" for name in (*names, "broken_json"))
+    text = f'[providers.local]\nkind = "scripted"\n{faults}scripted.faults.rate_limited = 0.1\n'
+    assert len(parse(text + model(LLAMA)).providers["local"].scripted.faults.probabilities()) == 10
+
+
+def test_faults_of_no_file_are_read_alike() -> None:
+    stated = {"cut": Decimal("0.3"), "after_tokens": 7}
+    assert parse_faults(stated) == ScriptedFaults(cut=0.3, after_tokens=7)
+
+
+def test_faults_of_no_file_that_are_wrong_are_all_told() -> None:
+    with pytest.raises(ConfigurationError) as caught:
+        parse_faults({"cut": "often", "stal": 1, "stall": Decimal("0.7"), "html": Decimal("0.4")})
+    assert caught.value.faults == (
+        "stal: unknown key; did you mean stall?",
+        'cut: expected a number from 0 to 1, got "often"',
+        "expected probabilities that add up to at most 1, got 1.1",
+    )
 
 
 def test_a_target_weighs_one_and_costs_what_the_table_says() -> None:

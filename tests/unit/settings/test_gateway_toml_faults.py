@@ -179,11 +179,35 @@ PROVIDERS = {
         '[providers.x]\nkind = "vllm"\ntimeouts.idle_s = "60"',
         '3: providers.x.timeouts.idle_s: expected a number from 0.1 to 900, got "60"',
     ),
-    "unknown failure": (
-        '[providers.x]\nkind = "scripted"\nscripted.fail = "explode"',
+    "unknown fault": (
+        '[providers.x]\nkind = "scripted"\nscripted.faults.explode = 1',
         (
-            "3: providers.x.scripted.fail: expected one of none, refuse, status_500, status_429, "
-            'garbage, html, cut, stall, empty; got "explode"'
+            "3: providers.x.scripted.faults.explode: unknown key; expected down, refuse, "
+            "slow_first_byte, rate_limited, server_error, bad_gateway, html, wrong_content_type, "
+            "empty, cut, stall, broken_json, duplicated_chunk, long_line, after_tokens, slow_s or "
+            "retry_after_s"
+        ),
+    ),
+    "fault that is a word": (
+        '[providers.x]\nkind = "scripted"\nscripted.faults = "cut"',
+        '3: providers.x.scripted.faults: expected a table, got "cut"',
+    ),
+    "fault more often than always": (
+        '[providers.x]\nkind = "scripted"\nscripted.faults.cut = 1.5',
+        "3: providers.x.scripted.faults.cut: expected a number from 0 to 1, got 1.5",
+    ),
+    "faults more often than always": (
+        '[providers.x]\nkind = "scripted"\n[providers.x.scripted.faults]\ncut = 0.6\nstall = 0.5',
+        (
+            "3: providers.x.scripted.faults: expected probabilities that add up to at most 1, "
+            "got 1.1"
+        ),
+    ),
+    "unknown way to go on": (
+        '[providers.x]\nkind = "scripted"\nscripted.continues = "none"',
+        (
+            "3: providers.x.scripted.continues: expected one of prefill, echo, restart, preamble, "
+            'other; got "none"'
         ),
     ),
     "half a token": (

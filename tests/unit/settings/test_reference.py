@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Iterator, Mapping
-from dataclasses import Field, fields
+from dataclasses import Field, fields, is_dataclass
 from pathlib import Path
 from typing import Any
 
@@ -11,14 +11,21 @@ from typing_extensions import override
 
 import forebay
 from forebay.settings import (
+    DEFAULT_HEDGE_SHARE,
     MAX_REQUEST_BODY_BYTES,
+    BreakerSettings,
     ConfigSource,
+    Continuing,
     GatewayConfig,
+    ModelResilience,
+    ModelTimeouts,
     PriceTable,
     ProviderKind,
-    ScriptedFailure,
+    ScriptedContinuing,
+    ScriptedFaults,
     ScriptedSettings,
     Settings,
+    SingleFlight,
     TelemetrySettings,
     TimeoutSettings,
     parse_gateway_toml,
@@ -26,16 +33,41 @@ from forebay.settings import (
 from forebay.settings.models import DEFAULT_WEIGHT, MAX_WEIGHT
 from forebay.settings.prices import MAX_USD_PER_MILLION
 from forebay.settings.provider_kinds import AZURE_V1, DEFAULT_BASE_URLS, AzureAuth
+from forebay.settings.sections import field_names
 
 ROOT = Path(__file__).parents[3]
 REFERENCE = (ROOT / "docs" / "reference" / "configuration.md").read_text(encoding="utf-8")
 EXAMPLES = re.findall(r"^```toml\n(.*?)^```$", REFERENCE, re.MULTILINE | re.DOTALL)
-SETTINGS = [*fields(TimeoutSettings), *fields(ScriptedSettings)]
+SECTIONS = dict(re.findall(r"^### `(\S+)`$(.*?)(?=^##|\Z)", REFERENCE, re.MULTILINE | re.DOTALL))
+RECORDS: Mapping[str, type[Any]] = {
+    "[providers.NAME.timeouts]": TimeoutSettings,
+    "[providers.NAME.scripted]": ScriptedSettings,
+    "[providers.NAME.scripted.faults]": ScriptedFaults,
+    "[models.NAME]": ModelResilience,
+    "[models.NAME.timeouts]": ModelTimeouts,
+    "[resilience.breaker]": BreakerSettings,
+}
+"""By the heading of what the reference says of each."""
+BESIDE = {"[models.NAME]": {"targets", "fallbacks", "price", "timeouts"}}
+"""Keys that stand in the same table and are read by hand."""
+SETTINGS = [
+    pytest.param(heading, each, id=f"{heading}-{each.name}")
+    for heading, record in RECORDS.items()
+    for each in fields(record)
+    if not is_dataclass(each.default)
+]
+NUMBERS = [
+    pytest.param(heading, each, id=f"{heading}-{each.name}")
+    for heading, record in RECORDS.items()
+    for each in fields(record)
+    if each.metadata
+]
 
 
-def row(name: str) -> str:
-    """The line of the reference's tables that begins with a name."""
-    (found,) = re.findall(rf"^\| `{name}` \|.*$", REFERENCE, re.MULTILINE)
+def row(name: str, heading: str | None = None) -> str:
+    """The line of a section's tables (without a heading: of all) that begins with a name."""
+    text = REFERENCE if heading is None else SECTIONS[heading]
+    (found,) = re.findall(rf"^\| `{name}` \|.*$", text, re.MULTILINE)
     return str(found)
 
 
@@ -65,21 +97,40 @@ class Recorder(Mapping[str, str]):
         return len(self.values_)
 
 
-@pytest.mark.parametrize("setting", SETTINGS, ids=lambda each: each.name)
-def test_each_setting_stands_in_the_reference_with_its_default(setting: Field[Any]) -> None:
-    assert row(setting.name).split(" | ")[2] == f"`{setting.default}`"
+@pytest.mark.parametrize(("heading", "setting"), SETTINGS)
+def test_each_setting_stands_in_the_reference_with_its_default(
+    heading: str, setting: Field[Any]
+) -> None:
+    default = setting.default
+    written = str(default).lower() if isinstance(default, bool) else str(default)
+    shown = "the provider's" if default is None else f"`{written}`"
+    assert row(setting.name, heading).split(" | ")[2] == shown
 
 
-@pytest.mark.parametrize(
-    "setting", [each for each in SETTINGS if each.metadata], ids=lambda each: each.name
-)
-def test_each_number_stands_in_the_reference_with_its_range(setting: Field[Any]) -> None:
+@pytest.mark.parametrize(("heading", "setting"), NUMBERS)
+def test_each_number_stands_in_the_reference_with_its_range(
+    heading: str, setting: Field[Any]
+) -> None:
     low, high = setting.metadata["low"], setting.metadata["high"]
-    assert row(setting.name).split(" | ")[3] == f"{low} to {high}"
+    assert row(setting.name, heading).split(" | ")[3] == f"{low} to {high}"
+
+
+@pytest.mark.parametrize(("heading", "record"), RECORDS.items(), ids=RECORDS)
+def test_the_reference_has_no_key_that_is_not_read(heading: str, record: type[Any]) -> None:
+    keys = re.findall(r"^\| `(\w+)` \|", SECTIONS[heading], re.MULTILINE)
+    assert sorted(keys) == sorted({*field_names(record), *BESIDE.get(heading, ())})
+
+
+def test_the_share_of_hedges_stands_in_the_reference() -> None:
+    assert row("hedge_share").split(" | ")[2:4] == [f"`{DEFAULT_HEDGE_SHARE}`", "0 to 1"]
 
 
 def test_words_to_choose_from_are_complete() -> None:
-    assert re.findall(r"`(\w+)`", row("fail").split(" | ")[3]) == list(ScriptedFailure)
+    assert re.findall(r"`(\w+)`", row("single_flight").split(" | ")[3]) == list(SingleFlight)
+    assert re.findall(r"`(\w+)`", row("continuation", "targets").split(" | ")[3]) == list(
+        Continuing
+    )
+    assert re.findall(r"`(\w+)`", row("continues").split(" | ")[3]) == list(ScriptedContinuing)
     assert re.findall(r"`(\w+)`", row("kind").split(" | ")[3]) == list(ProviderKind)
     assert re.findall(r"`([\w-]+)`", row("auth").split(" | ")[3]) == list(AzureAuth)
 
@@ -103,7 +154,15 @@ def test_weights_and_prices_have_the_bounds_of_the_reference() -> None:
 def test_each_variable_stands_in_the_reference_and_no_other() -> None:
     environ = Recorder(
         dict.fromkeys(
-            ("FOREBAY_CONFIG", "FOREBAY_KEYS_TABLE", "FOREBAY_LEDGER_TABLE", "AWS_REGION"), "x"
+            (
+                "FOREBAY_CONFIG",
+                "FOREBAY_KEYS_TABLE",
+                "FOREBAY_LEDGER_TABLE",
+                "FOREBAY_BREAKERS_TABLE",
+                "FOREBAY_JOBS_TABLE",
+                "AWS_REGION",
+            ),
+            "x",
         )
         | {"FOREBAY_STAGE": "local"}
     )
@@ -120,7 +179,7 @@ def test_each_example_of_the_reference_is_a_configuration(example: str) -> None:
 
 
 def test_the_reference_has_examples() -> None:
-    assert len(EXAMPLES) == 4
+    assert len(EXAMPLES) == 5
 
 
 def test_the_projects_own_file_starts_without_keys_and_serves_with_them() -> None:

@@ -5,8 +5,9 @@ Two sources, both handed in as values, so that this package does no I/O:
 - `Settings.from_env(environ)`: the function's environment, which `template.yaml` writes.
 - `parse_gateway_toml(sources, environ, prices)`: the file an operator edits, read in three steps:
   `sections` reads tables and collects faults (with lines from `positions`); `providers` (with
-  `provider_kinds`), `models` and `resilience` say what the tables may hold; `gateway_config` ties
-  names to each other and gives each target its price (from the file, else from `prices`).
+  `provider_kinds` and `scripted`), `models` and `resilience` say what the tables may hold;
+  `gateway_config` ties names to each other and gives each target its price (from the file, else
+  from `prices`).
 
 Both give frozen dataclasses, or one `ConfigurationError` that lists all faults. Secrets are never
 read here: settings hold a `SecretReference`, which `forebay.adapters.secrets` resolves.
@@ -30,13 +31,12 @@ from forebay.settings.prices import PriceRow, PriceTable
 from forebay.settings.provider_kinds import AZURE_V1, KeyHeader, ProviderKind
 from forebay.settings.providers import (
     ProviderSettings,
-    ScriptedFailure,
-    ScriptedSettings,
     SecretOrigin,
     SecretReference,
     TimeoutSettings,
 )
 from forebay.settings.resilience import (
+    DEFAULT_HEDGE_SHARE,
     BreakerSettings,
     Continuing,
     ModelResilience,
@@ -44,9 +44,17 @@ from forebay.settings.resilience import (
     ResilienceSettings,
     SingleFlight,
 )
+from forebay.settings.scripted import (
+    ScriptedContinuing,
+    ScriptedFault,
+    ScriptedFaults,
+    ScriptedSettings,
+    parse_faults,
+)
 
 __all__ = [
     "AZURE_V1",
+    "DEFAULT_HEDGE_SHARE",
     "MAX_REQUEST_BODY_BYTES",
     "BreakerSettings",
     "ConfigSource",
@@ -63,7 +71,9 @@ __all__ = [
     "ProviderSettings",
     "ResilienceSettings",
     "ResponseMode",
-    "ScriptedFailure",
+    "ScriptedContinuing",
+    "ScriptedFault",
+    "ScriptedFaults",
     "ScriptedSettings",
     "SecretOrigin",
     "SecretReference",
@@ -74,5 +84,6 @@ __all__ = [
     "TargetSettings",
     "TelemetrySettings",
     "TimeoutSettings",
+    "parse_faults",
     "parse_gateway_toml",
 ]

@@ -45,6 +45,8 @@ class StoreSettings:
 
     keys_table: str
     ledger_table: str
+    breakers_table: str
+    jobs_table: str
     region: str
     endpoint_url: str | None
     """Another AWS than the real one (the local stack's); None: AWS's own."""
@@ -97,6 +99,8 @@ class Settings:
             stores=StoreSettings(
                 keys_table=reader.required("FOREBAY_KEYS_TABLE"),
                 ledger_table=reader.required("FOREBAY_LEDGER_TABLE"),
+                breakers_table=reader.required("FOREBAY_BREAKERS_TABLE"),
+                jobs_table=reader.required("FOREBAY_JOBS_TABLE"),
                 region=reader.required("AWS_REGION"),
                 endpoint_url=reader.optional("AWS_ENDPOINT_URL"),
             ),

@@ -21,6 +21,7 @@ from forebay.settings.provider_kinds import (
     ProviderKind,
     bedrock_url,
 )
+from forebay.settings.scripted import ScriptedSettings, read_scripted
 from forebay.settings.sections import Section, describe, setting
 
 
@@ -61,43 +62,6 @@ class TimeoutSettings:
     is whole, which takes a reasoning model minutes. 600 is the OpenAI SDK's own patience."""
     idle_s: float = setting(60.0, low=0.1, high=900)
     """Between two chunks of a stream. Models that think in silence need more."""
-
-
-class ScriptedFailure(StrEnum):
-    """How the scripted provider goes wrong."""
-
-    NONE = "none"
-    REFUSE = "refuse"
-    """No connection."""
-    STATUS_500 = "status_500"
-    STATUS_429 = "status_429"
-    """With `Retry-After: 1`."""
-    GARBAGE = "garbage"
-    """Status 200 and bytes that are no answer."""
-    HTML = "html"
-    """Status 200 and a web page, as a proxy in between would send."""
-    CUT = "cut"
-    """The connection breaks after `fail_after_tokens`."""
-    STALL = "stall"
-    """Nothing more comes after `fail_after_tokens`."""
-    EMPTY = "empty"
-    """Status 200 and no body."""
-
-
-@dataclass(frozen=True, slots=True)
-class ScriptedSettings:
-    """`[providers.NAME.scripted]`: the provider that needs no network, for trials and tests."""
-
-    first_token_ms: int = setting(200, low=0, high=600_000)
-    """Until the first token: about what a small hosted model takes."""
-    token_gap_ms: int = setting(20, low=0, high=60_000)
-    """Between two tokens: 50 tokens a second, about what a small hosted model writes."""
-    tokens: int = setting(32, low=0, high=100_000)
-    """Length of the answer: two sentences, read in a second."""
-    fail: ScriptedFailure = ScriptedFailure.NONE
-    """How each answer goes wrong."""
-    fail_after_tokens: int = setting(5, low=0, high=100_000)
-    """Tokens before `cut` or `stall` strikes: enough to see that the stream had begun."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -153,7 +117,7 @@ def read_provider(
         region=region,
         api_version=_read_azure_version(section) if is_azure else "",
         timeouts=section.table("timeouts").record(TimeoutSettings),
-        scripted=section.table("scripted").record(ScriptedSettings),
+        scripted=read_scripted(section.table("scripted")),
         unavailable=_missing_variable(section, api_key, environ),
     )
 

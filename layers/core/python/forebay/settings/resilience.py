@@ -88,7 +88,7 @@ class ResilienceSettings:
 
     hedge_share: float = DEFAULT_HEDGE_SHARE
     """Hedges at most, as a share of the calls, from 0 (none) to 1; each is paid for."""
-    breaker: BreakerSettings = BreakerSettings()  # noqa: RUF009 - frozen
+    breaker: BreakerSettings = BreakerSettings()
 
 
 def read_resilience(section: Section) -> ResilienceSettings:

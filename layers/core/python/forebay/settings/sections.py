@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field, fields, is_dataclass
 from decimal import Decimal
 from difflib import get_close_matches
 from enum import StrEnum
@@ -152,7 +152,7 @@ class Section:
     def part(self, kind: type[Record]) -> Record:
         """Read those keys of a table that are the fields of a dataclass.
 
-        The fields are flags, enumerations, or made by `setting`.
+        The fields are flags, enumerations, made by `setting`, or records of their own (a table).
         """
         declared = fields(cast("Any", kind))
         return kind(**{each.name: self._field(each.name, each) for each in declared})
@@ -163,6 +163,8 @@ class Section:
             return self.flag(key, default=default)
         if isinstance(default, StrEnum):
             return self.choice(key, type(default), default)
+        if is_dataclass(default):
+            return self.table(key).record(type(default))
         low, high = declared.metadata["low"], declared.metadata["high"]
         if isinstance(default, int):
             return self.integer(key, default=default, low=low, high=high)

@@ -13,6 +13,7 @@ from forebay.adapters.http.pool import ConnectionPool, Origin, Reply
 from forebay.adapters.providers.authentication import Authentication
 from forebay.errors import UpstreamCut, UpstreamUnavailable
 from forebay.model import UpstreamRequest
+from forebay.ports import Clock
 from forebay.settings import TimeoutSettings
 
 FindPath = Callable[[UpstreamRequest], str]
@@ -40,7 +41,7 @@ class HttpProvider:
         name: Its configured name, for errors.
         address: Where it is.
         authentication: Says who asks.
-        timeouts: See `TimeoutSettings`.
+        timeouts: Where a request states none.
         pool: Shared with the other providers.
     """
 
@@ -62,7 +63,7 @@ class HttpProvider:
 
     async def send(self, request: UpstreamRequest) -> HttpReply:
         """Send a request and wait for the head of the reply. See `ports.Provider`."""
-        timeouts = self._timeouts
+        timeouts = request.timeouts or self._timeouts
         encoded = await self._encode(request)
         head_s = timeouts.first_byte_s if request.stream else timeouts.whole_answer_s
         try:
@@ -73,7 +74,7 @@ class HttpProvider:
             raise UpstreamUnavailable(
                 f"{self._name} did not answer: {error}.", target=self._name
             ) from error
-        return HttpReply(self._name, reply, timeouts.idle_s)
+        return HttpReply(self._name, reply, self._pool.clock, timeouts.idle_s, request.until)
 
     async def _encode(self, request: UpstreamRequest) -> bytes:
         path = self._base_path + self._find_path(request)
@@ -93,12 +94,22 @@ class HttpProvider:
 
 
 class HttpReply:
-    """A reply whose body is still to come."""
+    """A reply whose body is still to come.
 
-    def __init__(self, name: str, reply: Reply, idle_s: float) -> None:
+    Args:
+        name: The provider's, for errors.
+        reply: It.
+        clock: Tells the time.
+        idle_s: How long it may be silent.
+        until: Monotonic: no silence is waited for beyond.
+    """
+
+    def __init__(self, name: str, reply: Reply, clock: Clock, idle_s: float, until: float) -> None:
         self._name = name
         self._reply = reply
+        self._clock = clock
         self._idle_s = idle_s
+        self._until = until
 
     @property
     def status(self) -> int:
@@ -125,7 +136,8 @@ class HttpReply:
         own to be closed.
         """
         try:
-            part = await self._reply.read(timeout_s=self._idle_s)
+            left_s = self._until - self._clock.monotonic()
+            part = await self._reply.read(timeout_s=max(0.0, min(self._idle_s, left_s)))
         except Silent as error:
             raise UpstreamUnavailable(f"{self._name} fell silent.", target=self._name) from error
         except HttpError as error:

@@ -1,50 +1,40 @@
-"""A provider that needs no network: deterministic answers, timed and broken as its settings say.
+"""A provider that needs no network: deterministic answers, timed and broken as its script says.
 
 It speaks OpenAI's chat completions like any other upstream, in bytes, so what is tested with it
-is the path that ships.
+is the path that ships. What it says is in `scripted_answers`, what goes wrong in
+`scripted_faults`.
 """
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, AsyncIterator, Mapping
-from itertools import cycle, islice
+import math
+from collections import deque
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterable, Mapping
+from itertools import repeat
 from types import TracebackType
-from typing import Any, Self
+from typing import Final, Self
 
-import msgspec
-
+from forebay.adapters.providers.scripted_answers import AnswerWriter
+from forebay.adapters.providers.scripted_faults import (
+    Refusal,
+    pick_fault,
+    rate_limited,
+    refusal_for,
+)
+from forebay.adapters.providers.scripted_surfaces import writer_for
 from forebay.dialects import sse
-from forebay.dialects.openai_chat import DONE
 from forebay.errors import UpstreamCut, UpstreamUnavailable
 from forebay.model import UpstreamRequest
 from forebay.ports import Clock
-from forebay.settings import ScriptedFailure, ScriptedSettings
+from forebay.resilience.deadline import resolved
+from forebay.settings import ModelTimeouts, ScriptedFault, ScriptedSettings, TimeoutSettings
 
-TEXT = """Water waits behind the gate until the wheel can take it; what comes too fast is held,
-what is held is not lost, and what is let through turns the mill."""
-"""What it says, over and over: a forebay is the pool above a water wheel."""
+BROKEN: Final = b"{this is no JSON"
+LONG_PIECE: Final = b"x" * 65_536
+LONG_PIECES: Final = 33 * 16
+"""33 MB: over what any event or answer may have."""
 
-JSON = "application/json"
-EVENT_STREAM = "text/event-stream"
-
-_HEAD_FAILURES: Mapping[ScriptedFailure, tuple[int, dict[str, str], bytes]] = {
-    ScriptedFailure.STATUS_500: (
-        500,
-        {"content-type": JSON},
-        b'{"error":{"message":"scripted failure","type":"server_error","param":null,"code":null}}',
-    ),
-    ScriptedFailure.STATUS_429: (
-        429,
-        {"content-type": JSON, "retry-after": "1"},
-        b'{"error":{"message":"scripted","type":"rate_limit_error","param":null,"code":null}}',
-    ),
-    ScriptedFailure.HTML: (
-        200,
-        {"content-type": "text/html"},
-        b"<html><body><h1>502 Bad Gateway</h1></body></html>",
-    ),
-}
-"""Failures that need no script: status, headers and body."""
+MINUTE_S: Final = 60.0
 
 
 class ScriptedProvider:
@@ -54,112 +44,170 @@ class ScriptedProvider:
         name: Its configured name, for errors.
         script: What it does.
         clock: Waits between tokens.
+        roll: Dice, uniform in [0, 1); thrown only where the script leaves something to chance.
+
+    Attributes:
+        script: May be replaced at any time; each request follows the one it finds.
     """
 
-    def __init__(self, name: str, script: ScriptedSettings, clock: Clock) -> None:
+    def __init__(
+        self, name: str, script: ScriptedSettings, clock: Clock, roll: Callable[[], float]
+    ) -> None:
+        self.script = script
         self._name = name
-        self._script = script
         self._clock = clock
+        self._roll = roll
+        self._is_down = False
+        self._let_in: deque[float] = deque()
+        """When the requests of the last minute came."""
 
     async def send(self, request: UpstreamRequest) -> ScriptedReply:
         """Answer a request. See `ports.Provider`."""
-        fail = self._script.fail
-        if fail is ScriptedFailure.REFUSE:
+        script = self.script
+        fault = self._pick_fault(script)
+        if fault in {ScriptedFault.DOWN, ScriptedFault.REFUSE}:
             raise UpstreamUnavailable(f"{self._name} refuses by its script.", target=self._name)
-        if fail in _HEAD_FAILURES:
-            status, headers, body = _HEAD_FAILURES[fail]
-            return ScriptedReply(status, headers, _once(body))
-        writer = _Writer(msgspec.json.decode(request.body), self._script.tokens)
-        chunks = self._stream(writer) if request.stream else self._whole(writer)
-        content_type = EVENT_STREAM if request.stream else JSON
+        refusal = self._over_limit(script) or refusal_for(fault, script.faults)
+        if refusal is not None:
+            return ScriptedReply(refusal.status, refusal.headers, _once(refusal.body))
+        writer = writer_for(request, script)
+        waits = _Waits(self._name, self._clock, request)
+        played = _Performance(writer, script, fault, waits)
+        await waits.for_head(self._first_byte_s(script, fault) + played.writing_s)
+        content_type = "text/event-stream" if request.stream else "application/json"
+        if fault is ScriptedFault.WRONG_CONTENT_TYPE:
+            content_type = "text/plain"
+        chunks = played.stream() if request.stream else played.whole()
         return ScriptedReply(200, {"content-type": content_type}, chunks)
 
-    async def _stream(self, writer: _Writer) -> AsyncGenerator[bytes]:
-        script = self._script
-        await self._clock.sleep(script.first_token_ms / 1000)
-        if script.fail is ScriptedFailure.EMPTY:
+    def _pick_fault(self, script: ScriptedSettings) -> ScriptedFault | None:
+        was_down = self._is_down and script.faults.down > 0
+        fault = ScriptedFault.DOWN if was_down else pick_fault(script.faults, self._roll)
+        self._is_down = fault is ScriptedFault.DOWN
+        return fault
+
+    def _over_limit(self, script: ScriptedSettings) -> Refusal | None:
+        """Let a request in, or say when there is room for it."""
+        now, limit = self._clock.now(), script.requests_per_minute
+        while self._let_in and self._let_in[0] <= now - MINUTE_S:
+            self._let_in.popleft()
+        if limit and len(self._let_in) >= limit:
+            return rate_limited(math.ceil(self._let_in[-limit] + MINUTE_S - now))
+        self._let_in.append(now)
+        return None
+
+    def _first_byte_s(self, script: ScriptedSettings, fault: ScriptedFault | None) -> float:
+        jitter = script.first_token_jitter
+        factor = 1 + jitter * (2 * self._roll() - 1) if jitter else 1
+        late_s = script.faults.slow_s if fault is ScriptedFault.SLOW_FIRST_BYTE else 0
+        return script.first_token_ms / 1000 * factor + late_s
+
+
+class _Waits:
+    """Lets time pass, as long as the request has patience: what a connection does otherwise."""
+
+    def __init__(self, name: str, clock: Clock, request: UpstreamRequest) -> None:
+        timeouts = request.timeouts or resolved(TimeoutSettings(), ModelTimeouts())
+        self.stream = request.stream
+        self.name = name
+        self._clock = clock
+        self._head_s = timeouts.first_byte_s if request.stream else timeouts.whole_answer_s
+        self._idle_s = timeouts.idle_s
+        self._until = request.until
+
+    async def for_head(self, seconds: float) -> None:
+        """Wait for the reply to begin. Raises `UpstreamUnavailable` if that is too long."""
+        await self._sleep(seconds, self._head_s, "did not answer in time")
+
+    async def between(self, seconds: float) -> None:
+        """Wait between two parts. Raises `UpstreamUnavailable` if that is too long."""
+        await self._sleep(seconds, self._idle_s, "fell silent")
+
+    async def _sleep(self, seconds: float, longest_s: float, failure: str) -> None:
+        longest_s = max(0.0, min(longest_s, self._until - self._clock.monotonic()))
+        await self._clock.sleep(min(seconds, longest_s))
+        if seconds > longest_s:
+            raise UpstreamUnavailable(f"{self.name} {failure}.", target=self.name)
+
+
+class _Performance:
+    """One answer as it is played: its timing, and the fault that it has."""
+
+    def __init__(
+        self,
+        writer: AnswerWriter,
+        script: ScriptedSettings,
+        fault: ScriptedFault | None,
+        waits: _Waits,
+    ) -> None:
+        self._writer = writer
+        self._fault = fault
+        self._after_tokens = script.faults.after_tokens
+        self._gap_s = script.token_gap_ms / 1000
+        self._waits = waits
+        self.writing_s = 0 if waits.stream else len(writer.answer.pieces) * self._gap_s
+        """How long the reply takes to begin, once the answer does."""
+
+    async def stream(self) -> AsyncGenerator[bytes]:
+        if self._fault is ScriptedFault.EMPTY:
             return
-        if script.fail is ScriptedFailure.GARBAGE:
-            yield sse.event(b"{this is no JSON")
-            return
-        yield writer.chunk({"role": "assistant", "content": ""})
-        for index, word in enumerate(writer.words):
-            await self._fail_after(index)
+        chunk = self._writer.opening()
+        yield chunk
+        pieces = list(self._writer.pieces())
+        fault_at = min(self._after_tokens, len(pieces))
+        for index, piece in enumerate(pieces):
+            if index == fault_at:
+                for part in await self._strike(chunk):
+                    yield part
             if index:
-                await self._clock.sleep(script.token_gap_ms / 1000)
-            yield writer.chunk({"content": word})
-        await self._fail_after(len(writer.words))
-        yield writer.chunk({}, finish_reason=writer.finish_reason)
-        if writer.include_usage:
-            yield writer.usage_chunk()
-        yield sse.event(DONE)
+                await self._waits.between(self._gap_s)
+            chunk = piece
+            yield chunk
+        if fault_at == len(pieces):
+            for part in await self._strike(chunk):
+                yield part
+        for chunk in self._writer.closing():
+            yield chunk
 
-    async def _whole(self, writer: _Writer) -> AsyncGenerator[bytes]:
-        script, count = self._script, len(writer.words)
-        await self._clock.sleep((script.first_token_ms + count * script.token_gap_ms) / 1000)
-        await self._fail_after(count)
-        if script.fail is ScriptedFailure.GARBAGE:
-            yield b"{this is no JSON"
-        elif script.fail is not ScriptedFailure.EMPTY:
-            yield writer.completion()
+    async def whole(self) -> AsyncGenerator[bytes]:
+        body = self._writer.whole()
+        match self._fault:
+            case ScriptedFault.EMPTY:
+                return
+            case ScriptedFault.BROKEN_JSON:
+                yield BROKEN
+            case ScriptedFault.LONG_LINE | ScriptedFault.CUT | ScriptedFault.STALL:
+                yield body[: len(body) // 2]
+                for part in await self._strike(b""):
+                    yield part
+            case _:
+                yield body
 
-    async def _fail_after(self, tokens: int) -> None:
-        """Cut or stall once so many tokens are out; a short answer, at its end."""
-        if tokens < min(self._script.fail_after_tokens, self._script.tokens):
-            return
-        if self._script.fail is ScriptedFailure.CUT:
-            raise UpstreamCut(f"{self._name} breaks off by its script.", target=self._name)
-        if self._script.fail is ScriptedFailure.STALL:
-            await self._clock.sleep(STALL_S)
-            raise UpstreamUnavailable(f"{self._name} fell silent.", target=self._name)
+    async def _strike(self, last: bytes) -> Iterable[bytes]:
+        """Do what the fault does in mid-answer; return what it adds to a stream.
 
+        Args:
+            last: The chunk before.
 
-STALL_S = 60.0
-"""How long a stalled script is silent: the idle time-out that a provider over HTTP would have."""
-
-
-class _Writer:
-    """Writes one answer in OpenAI's shapes; equal requests get equal bytes."""
-
-    def __init__(self, request: Mapping[str, Any], tokens: int) -> None:
-        limit = request.get("max_completion_tokens") or request.get("max_tokens")
-        written = min(tokens, limit) if isinstance(limit, int) else tokens
-        words = islice(cycle(TEXT.split()), written)
-        self.words = [word if index == 0 else f" {word}" for index, word in enumerate(words)]
-        self.finish_reason = "length" if written < tokens else "stop"
-        self.include_usage = bool((request.get("stream_options") or {}).get("include_usage"))
-        self._model = str(request.get("model"))
-        self._choices = request.get("n") or 1
-        prompt = msgspec.json.encode(request.get("messages")).decode()
-        prompt_tokens = max(1, len(prompt.split()))
-        completion_tokens = written * self._choices
-        self._usage = {
-            "prompt_tokens": prompt_tokens,
-            "completion_tokens": completion_tokens,
-            "total_tokens": prompt_tokens + completion_tokens,
-        }
-
-    def chunk(self, delta: Mapping[str, str], finish_reason: str | None = None) -> bytes:
-        choices = [
-            {"index": index, "delta": delta, "finish_reason": finish_reason}
-            for index in range(self._choices)
-        ]
-        return sse.event(self._encode("chat.completion.chunk", choices=choices))
-
-    def usage_chunk(self) -> bytes:
-        return sse.event(self._encode("chat.completion.chunk", choices=[], usage=self._usage))
-
-    def completion(self) -> bytes:
-        message = {"role": "assistant", "content": "".join(self.words)}
-        choices = [
-            {"index": index, "message": message, "finish_reason": self.finish_reason}
-            for index in range(self._choices)
-        ]
-        return self._encode("chat.completion", choices=choices, usage=self._usage)
-
-    def _encode(self, kind: str, **fields: object) -> bytes:
-        head = {"id": "chatcmpl-scripted", "object": kind, "created": 0, "model": self._model}
-        return msgspec.json.encode({**head, **fields})
+        Raises:
+            UpstreamCut: By the script.
+            UpstreamUnavailable: By the script, after the idle time-out.
+        """
+        match self._fault:
+            case ScriptedFault.CUT:
+                name = self._waits.name
+                raise UpstreamCut(f"{name} breaks off by its script.", target=name)
+            case ScriptedFault.STALL:
+                await self._waits.between(math.inf)
+                return ()
+            case ScriptedFault.BROKEN_JSON:
+                return [sse.event(BROKEN)]
+            case ScriptedFault.DUPLICATED_CHUNK:
+                return [last]
+            case ScriptedFault.LONG_LINE:
+                return repeat(LONG_PIECE, LONG_PIECES)
+            case _:
+                return ()
 
 
 async def _once(body: bytes) -> AsyncGenerator[bytes]:
