@@ -27,8 +27,8 @@ KEYS = st.sampled_from(
             "api_key",
             "timeouts",
         ],
-        *["scripted", "connect_s", "tokens", "fail", "targets", "fallbacks", "price", "input"],
-        *["output", "provider", "model", "weight"],
+        *["scripted", "connect_s", "tokens", "faults", "cut", "targets", "fallbacks"],
+        *["price", "input", "output", "provider", "model", "weight"],
     ]
 ) | st.text(max_size=5)
 SCALARS: st.SearchStrategy[Any] = (

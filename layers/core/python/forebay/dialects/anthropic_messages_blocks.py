@@ -28,12 +28,14 @@ class Blocks:
 
     One block is open at a time, as Anthropic does it. Tools that begin while another is open are
     held back until that one is known to be complete: some providers interleave their arguments.
+
+    Args:
+        index: Of the open block, or of the next.
+        open: The type of the block that is open; not of a tool's, to begin with.
     """
 
-    _index: int = 0
-    """Of the open block, or of the next."""
-    _open: str | None = None
-    """The open block's type."""
+    index: int = 0
+    open: str | None = None
     _tool: int | None = None
     """The open tool's position."""
     _held: dict[int, tuple[ToolUseStarted, list[str]]] = field(default_factory=dict)
@@ -58,11 +60,11 @@ class Blocks:
 
     def close(self) -> list[BlockEvent]:
         """Stop the open block, and write the tools that waited for that."""
-        if self._open is None:
+        if self.open is None:
             return []
-        events: list[BlockEvent] = [{"type": "content_block_stop", "index": self._index}]
-        self._index += 1
-        self._open = self._tool = None
+        events: list[BlockEvent] = [{"type": "content_block_stop", "index": self.index}]
+        self.index += 1
+        self.open = self._tool = None
         held, self._held = self._held, {}
         for tool, arguments in held.values():
             events += self._start_tool(tool)
@@ -110,14 +112,14 @@ class Blocks:
 
     def _continue(self, block: dict[str, Any]) -> list[BlockEvent]:
         """Start a block unless one of its type is open."""
-        return [] if self._open == block["type"] else self._start(block)
+        return [] if self.open == block["type"] else self._start(block)
 
     def _start(self, block: dict[str, Any]) -> list[BlockEvent]:
         """Close the open block and start another."""
         events = self.close()
-        self._open = block["type"]
-        start = {"type": "content_block_start", "index": self._index, "content_block": block}
+        self.open = block["type"]
+        start = {"type": "content_block_start", "index": self.index, "content_block": block}
         return [*events, start]
 
     def _delta(self, delta: dict[str, Any]) -> BlockEvent:
-        return {"type": "content_block_delta", "index": self._index, "delta": delta}
+        return {"type": "content_block_delta", "index": self.index, "delta": delta}

@@ -104,10 +104,11 @@ def _refuse_unsupported(conversation: Conversation) -> None:
 def _turns(conversation: Conversation) -> list[dict[str, Any]]:
     """Write the messages, those of one role in sequence as one; what is empty is left out.
 
-    (Anthropic refuses empty texts and turns.)
+    (Anthropic refuses empty texts and turns.) A prefill is the last one; newer models refuse it,
+    and say so: https://platform.claude.com/docs/en/about-claude/models/whats-new-claude-4-6.
     """
     turns = []
-    for role, messages in groupby(conversation.messages, key=lambda message: message.role):
+    for role, messages in groupby(conversation.turns, key=lambda message: message.role):
         parts = chain.from_iterable(message.parts for message in messages)
         blocks = [block for part in parts if (block := _block(part, conversation))]
         if blocks:

@@ -114,9 +114,16 @@ def read_event(data: bytes) -> Known | None:
         raise DialectError("bytes that are no event of Anthropic's messages") from error
 
 
-def event_type(data: bytes) -> str:
-    """Read the type of what `read_event` took."""
-    return _decode_typed(data).type
+def event_type(event: Known | None, data: bytes) -> str:
+    """Return the type of an event.
+
+    Args:
+        event: What `read_event` made of it.
+        data: What it took.
+    """
+    if event is None:
+        return _decode_typed(data).type
+    return str(event.__struct_config__.tag)
 
 
 # --- content blocks

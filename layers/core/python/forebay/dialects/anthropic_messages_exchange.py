@@ -12,9 +12,12 @@ from typing import Any
 import msgspec
 
 from forebay.dialects import DialectError, sse
-from forebay.dialects.anthropic_messages_events import event_type
+from forebay.dialects.anthropic_messages_events import event_type, read_event
 from forebay.dialects.anthropic_messages_reader import MessageReader, MessageStreamReader
+from forebay.dialects.anthropic_messages_shown import ShownMessage
+from forebay.dialects.continuation import Interrupted
 from forebay.dialects.exchange import EVENT_STREAM, UsageNote, text_of, usage_of
+from forebay.dialects.held_tools import HeldTools
 from forebay.model import UpstreamRequest, Usage
 
 
@@ -23,11 +26,18 @@ class MessageStreamExchange:
 
     `message_stop` goes out only after a whole answer. What comes before `message_start` is no
     sign of an answer, and is not passed on.
+
+    Args:
+        request: What is sent to the target.
+        note: What only the gateway knows of a usage.
+        hold_tools: Whether what comes from the first tool call on waits for the end.
     """
 
     content_type = EVENT_STREAM
 
-    def __init__(self, request: UpstreamRequest, note: UsageNote) -> None:
+    def __init__(
+        self, request: UpstreamRequest, note: UsageNote, *, hold_tools: bool = True
+    ) -> None:
         self.request = request
         self.text: list[str] = []
         self.usage: Usage | None = None
@@ -36,7 +46,18 @@ class MessageStreamExchange:
         self._events = sse.EventReader()
         self._reader = MessageStreamReader()
         self._failure: DialectError | None = None
-        self._stop = b""
+        self._tools = HeldTools(on=hold_tools)
+        self._last: list[bytes] = []
+        self._shown = ShownMessage()
+
+    @property
+    def shown(self) -> bool:
+        """Whether anything that means something was passed on."""
+        return self._shown.anything
+
+    def interrupted(self) -> Interrupted | None:
+        """Return what another target would go on from."""
+        return self._shown.interrupted(self.usage)
 
     def feed(self, received: bytes) -> bytes:
         """Pass on what came. What is no event ends the stream; `end` raises it."""
@@ -51,25 +72,33 @@ class MessageStreamExchange:
         return b"".join(passed_on)
 
     def end(self) -> bytes:
-        """Return `message_stop`."""
+        """Return what waited for the end, and `message_stop`."""
         if self._failure is not None:
             raise self._failure
         if not self.ended:
             raise DialectError("the stream ended before the answer did")
-        return self._stop
+        self._tools.release()  # for its checks: what goes out is what came
+        return b"".join(self._last)
 
     def _pass_on(self, data: bytes) -> bytes:
-        events = self._reader.read(data)
-        self.text += text_of(events)
-        self.usage = usage_of(events) or self.usage
-        kind = event_type(data)
+        event = read_event(data)
+        meaning = self._reader.take(event)
+        self.text += text_of(meaning)
+        self.usage = usage_of(meaning) or self.usage
+        kind = event_type(event, data)
         if kind == "message_delta" and self.usage is not None:
             data = _with_usage_note(data, self._note(self.usage))
-        event = sse.event(data, name=kind)
-        if self._reader.ended:
-            self._stop, self.ended = event, True
+        written = sse.event(data, name=kind)
+        self._tools.take(meaning)
+        self.ended = self._reader.ended
+        if self.ended or self._tools.holding:
+            self._last.append(written)
             return b""
-        return event if self._reader.begun else b""
+        if not self._reader.begun:
+            return b""
+        if kind != "ping":
+            self._shown.saw(event, meaning)
+        return written
 
 
 def read_message(body: bytes) -> tuple[list[str], Usage | None]:

@@ -28,6 +28,7 @@ from forebay.dialects.anthropic_messages_events import (
     BlockStop,
     Change,
     Error,
+    Known,
     MessageDelta,
     MessageStart,
     MessageStop,
@@ -74,7 +75,7 @@ class MessageStreamReader:
             for data in self._events.feed(received):
                 if self.ended:
                     break
-                events += self.read(data)
+                events += self.take(read_event(data))
         except DialectError as error:
             self._failure, self.ended = error, True
         return events
@@ -87,14 +88,13 @@ class MessageStreamReader:
             raise DialectError("the stream ended before the answer did")
         return []
 
-    def read(self, data: bytes) -> list[Event]:
-        """Take one event's data; return what it means.
+    def take(self, event: Known | None) -> list[Event]:
+        """Take one event of `read_event`; return what it means.
 
         Raises:
             UpstreamReported: It is an error object.
-            DialectError: It is no event, or one that cannot come here.
+            DialectError: It cannot come here.
         """
-        event = read_event(data)
         if event is None:
             return []
         if isinstance(event, Error):

@@ -66,9 +66,13 @@ class _Ending:
 
 @dataclass(slots=True)
 class MessageStreamWriter:
-    """Writes a streamed answer."""
+    """Writes a streamed answer.
 
-    _blocks: Blocks = field(default_factory=Blocks)
+    Args:
+        blocks: Where it stands: at its beginning, or where another stopped.
+    """
+
+    blocks: Blocks = field(default_factory=Blocks)
     _ending: _Ending = field(default_factory=_Ending)
 
     def write(self, events: list[Event]) -> bytes:
@@ -81,7 +85,7 @@ class MessageStreamWriter:
         """Return the end of a whole answer. See `AnswerWriter.end`."""
         delta, usage = self._ending.reason(), self._ending.usage_with(note)
         last: list[dict[str, Any]] = [
-            *self._blocks.close(),
+            *self.blocks.close(),
             {"type": "message_delta", "delta": delta, "usage": usage},
             {"type": "message_stop"},
         ]
@@ -93,9 +97,9 @@ class MessageStreamWriter:
                 usage = {**write_usage(self._ending.usage), "output_tokens": 0}
                 return [{"type": "message_start", "message": _message(event, usage)}]
             case Finished():
-                return self._blocks.close()
+                return self.blocks.close()
             case _:
-                return self._blocks.take(event)
+                return self.blocks.take(event)
 
 
 @dataclass(slots=True)

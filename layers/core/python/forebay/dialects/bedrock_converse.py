@@ -42,6 +42,9 @@ def encode_request(conversation: Conversation, *, model: str) -> UpstreamRequest
     """
     refuse_untranslated(conversation, PROVIDER)
     _refuse_what_converse_lacks(conversation)
+    if conversation.prefill is not None and not _is_claude(model):
+        # Only Anthropic documents that its models write on from an assistant's last turn.
+        raise Unsupported(conversation, "prefill", PROVIDER)
     fields = {
         "messages": encode_messages(conversation),
         "system": [{"text": text} for text in conversation.system if text],

@@ -39,7 +39,7 @@ _decode_object = msgspec.json.Decoder(dict[str, msgspec.Raw]).decode
 def encode_messages(conversation: Conversation) -> list[Fields]:
     """Write the turns; Converse wants the roles to alternate, so neighbours of one role are one."""
     turns: list[Fields] = []
-    for message in conversation.messages:
+    for message in conversation.turns:
         blocks = _blocks(conversation, message.parts)
         if turns and turns[-1]["role"] == message.role:
             turns[-1]["content"] += blocks

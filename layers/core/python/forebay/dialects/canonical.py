@@ -180,11 +180,21 @@ class Conversation:
     """How many answers (`n`)."""
     user: str | None = None
     """The caller's end user, an opaque id."""
+    prefill: str | None = None
+    """The beginning of the answer, without white space at its end: the target is to write on from
+    there. No caller's dialect has it; see `continuation`."""
     untranslated: tuple[str, ...] = ()
     """The caller's names of fields that have no counterpart here; no target can honour them."""
     field_names: Mapping[str, str] = field(default_factory=dict)
     """The caller's names for fields of this class, where they differ, e.g.
     `{"max_output_tokens": "max_completion_tokens", "sampling.top_k": "top_k"}`."""
+
+    @property
+    def turns(self) -> tuple[Message, ...]:
+        """The messages, and the beginning of the answer as the last of them."""
+        if self.prefill is None:
+            return self.messages
+        return (*self.messages, Message("assistant", (Text(self.prefill),)))
 
 
 class Unsupported(InvalidRequest):
@@ -353,7 +363,7 @@ class AnswerWriter(Protocol):
 def conversation_text(conversation: Conversation) -> str:
     """All text of a conversation, for counting tokens where the provider did not."""
     texts = [*conversation.system]
-    for message in conversation.messages:
+    for message in conversation.turns:
         for part in message.parts:
             texts.extend(_part_texts(part))
     for tool in conversation.tools:

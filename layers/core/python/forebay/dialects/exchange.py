@@ -1,14 +1,14 @@
 """One request to one target, and its answer on the way back to the caller.
 
-Two ways: `ChatStreamExchange` and `WholeExchange` pass bytes on to a caller of the same dialect as
-they came (`anthropic_messages_exchange` has the like for Anthropic's); `TranslatedExchange`
-reads one dialect and writes another.
+Two ways: bytes are passed on as they came to a caller of the same dialect (`WholeExchange`, and for
+streams `openai_chat_exchange` and `anthropic_messages_exchange`); `TranslatedExchange` reads one
+dialect and writes another.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import Protocol
+from typing import Final, Protocol
 
 from forebay.dialects import DialectError
 from forebay.dialects.canonical import (
@@ -22,8 +22,9 @@ from forebay.dialects.canonical import (
     ToolUseStarted,
     UsageReported,
 )
-from forebay.dialects.openai_chat import ChatRequest, parse_completion
-from forebay.dialects.openai_chat_stream import ChatStream
+from forebay.dialects.continuation import Interrupted
+from forebay.dialects.held_tools import HeldTools
+from forebay.dialects.shown import Shown
 from forebay.model import UpstreamRequest, Usage
 
 MAX_REPLY_BYTES = 32 * 1024 * 1024
@@ -66,8 +67,23 @@ class Exchange(Protocol):
         """Whether there is no more to wait for."""
         ...
 
+    @property
+    def shown(self) -> bool:
+        """Whether anything that `feed` returned means something to the caller.
+
+        Until then it is but a preface (a role, an id): a caller who did not get it misses nothing.
+        """
+        ...
+
     def feed(self, received: bytes) -> bytes:
         """Take bytes of the target and return what the caller gets for them, maybe nothing."""
+        ...
+
+    def interrupted(self) -> Interrupted | None:
+        """Return what another target would go on from, if the caller has all that `feed` returned.
+
+        None: nothing was shown, or nobody else could go on after what was.
+        """
         ...
 
     def end(self) -> bytes:
@@ -80,41 +96,6 @@ class Exchange(Protocol):
         ...
 
 
-class ChatStreamExchange:
-    """OpenAI's stream to an OpenAI caller, chunk by chunk as it came."""
-
-    content_type = EVENT_STREAM
-
-    def __init__(self, asked: ChatRequest, request: UpstreamRequest, note: UsageNote) -> None:
-        self.request = request
-        self._stream = ChatStream(asked.choices, asked.include_usage)
-        self._note = note
-
-    @property
-    def text(self) -> list[str]:
-        """The answer so far."""
-        return self._stream.text
-
-    @property
-    def usage(self) -> Usage | None:
-        """As reported so far."""
-        return self._stream.usage
-
-    @property
-    def ended(self) -> bool:
-        """Whether the target has said `[DONE]`."""
-        return self._stream.ended
-
-    def feed(self, received: bytes) -> bytes:
-        """Pass on what came, as far as it is meant for the caller."""
-        return self._stream.feed(received)
-
-    def end(self) -> bytes:
-        """Return the usage chunk, if it was asked for, and `[DONE]`."""
-        usage = self._stream.usage
-        return self._stream.end(dict(self._note(usage)) if usage else None)
-
-
 class WholeExchange:
     """An answer in one piece, as it came.
 
@@ -124,6 +105,7 @@ class WholeExchange:
     """
 
     content_type = ""
+    shown = False
 
     def __init__(self, request: UpstreamRequest, read: ReadWhole) -> None:
         self.request = request
@@ -142,6 +124,10 @@ class WholeExchange:
         self._body.add(received)
         return b""
 
+    def interrupted(self) -> Interrupted | None:
+        """Return None: nothing goes out before the end."""
+        return None
+
     def end(self) -> bytes:
         """Return the answer, once it is known to be one."""
         body = self._body.whole()
@@ -150,14 +136,17 @@ class WholeExchange:
         return body
 
 
-def read_completion(body: bytes) -> tuple[list[str], Usage | None]:
-    """Read OpenAI's answer in one piece."""
-    completion = parse_completion(body)
-    return [completion.text], completion.usage
-
-
 class TranslatedExchange:
-    """One dialect's answer in another's words."""
+    """One dialect's answer in another's words.
+
+    Args:
+        request: What is sent to the target.
+        content_type: What the reply's must begin with.
+        reader: Reads the target's answer.
+        writer: Writes the caller's.
+        note: What only the gateway knows of a usage.
+        hold_tools: Whether what comes from the first tool call on waits for the end.
+    """
 
     def __init__(
         self,
@@ -166,6 +155,8 @@ class TranslatedExchange:
         reader: AnswerReader,
         writer: AnswerWriter,
         note: UsageNote,
+        *,
+        hold_tools: bool = True,
     ) -> None:
         self.request = request
         self.content_type = content_type
@@ -174,38 +165,58 @@ class TranslatedExchange:
         self._reader = reader
         self._writer = writer
         self._note = note
+        self._tools = HeldTools(on=hold_tools)
+        self._shown = Shown()
 
     @property
     def ended(self) -> bool:
         """Whether the target's answer is over."""
         return self._reader.ended
 
+    @property
+    def shown(self) -> bool:
+        """Whether anything that means something was written."""
+        return self._shown.anything
+
     def feed(self, received: bytes) -> bytes:
         """Translate what came."""
-        return self._pass_on(self._reader.feed(received))
+        ready = self._tools.take(self._read(self._reader.feed(received)))
+        return b"".join([self._write(event) for event in ready])
+
+    def interrupted(self) -> Interrupted | None:
+        """Return what another target would go on from: the same writer writes on."""
+        return self._shown.interrupted(self._writer, self.usage)
 
     def end(self) -> bytes:
         """Translate what the end of the body completes, and end the answer."""
-        rest = self._pass_on(self._reader.end())
+        last = self._tools.take(self._read(self._reader.end()))
+        rest = self._writer.write([*last, *self._tools.release()])
         return rest + self._writer.end(self._note(self.usage) if self.usage else None)
 
-    def _pass_on(self, events: list[Event]) -> bytes:
+    def _write(self, event: Event) -> bytes:
+        """Write an event; what has no place in the caller's dialect is not shown."""
+        written = self._writer.write([event])
+        if written:
+            self._shown.saw([event])
+        return written
+
+    def _read(self, events: list[Event]) -> list[Event]:
         self.text += text_of(events)
         self.usage = usage_of(events) or self.usage
-        return self._writer.write(events)
+        return events
+
+
+_WITH_TEXT: Final = (TextDelta, RefusalDelta, ThinkingDelta, ToolArgumentsDelta)
 
 
 def text_of(events: list[Event]) -> list[str]:
     """Return what events add to an answer, in pieces, for counting tokens."""
     texts: list[str] = []
     for event in events:
-        match event:
-            case TextDelta() | RefusalDelta() | ThinkingDelta() | ToolArgumentsDelta():
-                texts.append(event.text)
-            case ToolUseStarted():
-                texts.append(event.name)
-            case _:
-                pass
+        if isinstance(event, _WITH_TEXT):
+            texts.append(event.text)
+        elif isinstance(event, ToolUseStarted):
+            texts.append(event.name)
     return texts
 
 

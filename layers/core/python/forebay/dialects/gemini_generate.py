@@ -55,6 +55,8 @@ def encode_request(conversation: Conversation, *, model: str) -> UpstreamRequest
             of a tool that are no JSON object, an image without a type.
     """
     refuse_untranslated(conversation, PROVIDER)
+    if conversation.prefill is not None:  # a model's turn at the end is one of old
+        raise Unsupported(conversation, "prefill", PROVIDER)
     method = "streamGenerateContent?alt=sse" if conversation.stream else "generateContent"
     body = {
         "contents": encode_contents(conversation, model),

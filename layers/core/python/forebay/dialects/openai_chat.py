@@ -1,4 +1,4 @@
-"""OpenAI's chat completions: requests in, requests out, replies and stream chunks.
+"""OpenAI's chat completions: requests in, requests out, and replies.
 
 Source: https://platform.openai.com/docs/api-reference/chat. A request keeps every field as the
 bytes the caller sent, so a parameter that is new tomorrow reaches an OpenAI-compatible target
@@ -126,7 +126,7 @@ def prompt_text(request: ChatRequest) -> str:
         if name not in request.fields:
             continue
         try:
-            parts.extend(_texts(_decode_without_floats(request.fields[name])))
+            parts.extend(texts_of(_decode_without_floats(request.fields[name])))
         except RecursionError:
             parts.append(bytes(request.fields[name]).decode())
     return "\n".join(parts)
@@ -136,7 +136,7 @@ _MARKERS = frozenset({"role", "id", "type", "index"})
 """Strings that frame a message and are no part of its text."""
 
 
-def _texts(value: object) -> Iterator[str]:
+def texts_of(value: object) -> Iterator[str]:
     """Text within a message or a delta: content, refusal, reasoning, names and arguments of tools.
 
     Inline media (`data:` URLs) are not text.
@@ -195,22 +195,31 @@ def to_usage(reported: ReportedUsage | None) -> Usage | None:
     )
 
 
-class _Choice(msgspec.Struct):
+NULL: Final = msgspec.Raw(b"null")
+"""Stands for what is not there in fields that may be anything and are not looked into."""
+
+
+class Choice(msgspec.Struct):
+    """One of the answers, or what a chunk adds to it."""
+
     index: int = 0
     delta: dict[str, Any] | None = None
     message: dict[str, Any] | None = None
     finish_reason: str | None = None
+    logprobs: msgspec.Raw = NULL
 
 
-class _Reply(msgspec.Struct):
+class Reply(msgspec.Struct):
     """A whole completion or one chunk of a stream: they differ in `message` and `delta`."""
 
-    choices: list[_Choice] = []
+    choices: list[Choice] = []
     usage: ReportedUsage | None = None
+    citations: msgspec.Raw = NULL
+    """Perplexity's: https://docs.perplexity.ai/api-reference/chat-completions-post."""
     error: Any = None
 
 
-_decode_reply = msgspec.json.Decoder(_Reply).decode
+_decode_reply = msgspec.json.Decoder(Reply).decode
 _decode_error = msgspec.json.Decoder(dict[str, Any]).decode
 
 
@@ -245,14 +254,20 @@ def parse_completion(body: bytes) -> Completion:
         UpstreamReported: It is an error object.
         DialectError: It is anything else.
     """
-    reply = _parse_reply(body)
+    reply = parse_reply(body)
     if not reply.choices:
         raise DialectError("a completion without choices")
-    text = "".join(part for choice in reply.choices for part in _texts(choice.message))
+    text = "".join(part for choice in reply.choices for part in texts_of(choice.message))
     return Completion(text=text, usage=to_usage(reply.usage))
 
 
-def _parse_reply(data: bytes) -> _Reply:
+def parse_reply(data: bytes) -> Reply:
+    """Read a whole completion, or the data of one event of a stream (not `[DONE]`).
+
+    Raises:
+        UpstreamReported: It is an error object.
+        DialectError: It is neither.
+    """
     try:
         reply = _decode_reply(data)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
@@ -260,62 +275,3 @@ def _parse_reply(data: bytes) -> _Reply:
     if reply.error:
         raise UpstreamReported(error_object(reply.error))
     return reply
-
-
-@dataclass(frozen=True, slots=True)
-class Chunk:
-    """One event of a stream."""
-
-    data: bytes
-    """Its JSON as it came."""
-    text: str
-    """What it adds to the answer, all choices together."""
-    choices: tuple[int, ...]
-    """Indices of the choices that it speaks of."""
-    finished: tuple[int, ...]
-    """Those of them that end with it."""
-    usage: Usage | None
-    mentions_usage: bool
-    """Whether it has a usage object, be it one that says nothing."""
-
-
-def parse_chunk(data: bytes) -> Chunk:
-    """Read one event's data (not `[DONE]`).
-
-    Raises:
-        UpstreamReported: It is an error object.
-        DialectError: It is no chunk.
-    """
-    reply = _parse_reply(data)
-    return Chunk(
-        data=data,
-        text="".join(_delta_text(c.delta) for c in reply.choices if c.delta),
-        choices=tuple(c.index for c in reply.choices),
-        finished=tuple(c.index for c in reply.choices if c.finish_reason),
-        usage=to_usage(reply.usage),
-        mentions_usage=reply.usage is not None,
-    )
-
-
-def _delta_text(delta: Mapping[str, Any]) -> str:
-    if len(delta) == 1 and isinstance(content := delta.get("content"), str):
-        return content  # nearly every chunk: worth a shortcut
-    return "".join(_texts(delta))
-
-
-def without_usage(chunk: Chunk) -> bytes | None:
-    """Write a chunk for a caller who did not ask for usage; None if nothing is left to say."""
-    if not chunk.mentions_usage:
-        return chunk.data
-    if not chunk.choices:
-        return None
-    fields = _decode_fields(chunk.data)
-    del fields["usage"]
-    return msgspec.json.encode(fields)
-
-
-def with_usage_note(data: bytes, note: Mapping[str, Any]) -> bytes:
-    """Add `usage.forebay` (what only the gateway knows: cost, request) to a reply or chunk."""
-    fields: dict[str, Any] = dict(_decode_fields(data))
-    fields["usage"] = {**_decode_fields(fields["usage"]), "forebay": note}
-    return msgspec.json.encode(fields)

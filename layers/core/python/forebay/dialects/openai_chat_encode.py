@@ -13,8 +13,8 @@ What a history holds and this surface has no place for:
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
 from typing import Any, Final
 
 import msgspec
@@ -48,15 +48,19 @@ class Surface:
         limit_field: Its name for the limit of output tokens.
         cannot: Fields of a conversation that it refuses or passes over in silence.
         has_refusals: Whether it takes `refusal` back; else what the model refused with is text.
+        prefill_fields: What it wants to be told, to write on from an assistant's last turn.
     """
 
     name: str
     limit_field: str = "max_completion_tokens"
     cannot: frozenset[str] = frozenset({"sampling.top_k"})
     has_refusals: bool = True
+    prefill_fields: Mapping[str, bool] = field(default_factory=dict)
 
 
 OPENAI: Final = Surface("OpenAI")
+"""OpenAI itself never writes on from an assistant's last turn; servers that are compatible with it
+may, and are asked to where their operator says so."""
 
 OLLAMA: Final = Surface(
     "Ollama",
@@ -67,8 +71,14 @@ OLLAMA: Final = Surface(
 """Source: https://docs.ollama.com/api/openai-compatibility, "Supported request fields"; `openai.go`
 in https://github.com/ollama/ollama (a field that is missing there is passed over)."""
 
-VLLM: Final = Surface("vLLM", cannot=frozenset(), has_refusals=False)
-"""Source: https://docs.vllm.ai/en/latest/serving/openai_compatible_server.html."""
+VLLM: Final = Surface(
+    "vLLM",
+    cannot=frozenset(),
+    has_refusals=False,
+    prefill_fields={"continue_final_message": True, "add_generation_prompt": False},
+)
+"""Source: https://docs.vllm.ai/en/latest/serving/openai_compatible_server.html (of
+`continue_final_message`: "cannot be used at the same time as `add_generation_prompt`")."""
 
 LOCALAI: Final = Surface("LocalAI", "max_tokens", frozenset({"parallel_tools"}), has_refusals=False)
 """Source: `core/schema/openai.go` and `prediction.go` in https://github.com/mudler/LocalAI."""
@@ -105,6 +115,8 @@ def encode_conversation(
         "messages": list(_messages(conversation, surface)),
         **{name: value for name, value in _wishes(conversation, surface) if value is not None},
     }
+    if conversation.prefill is not None:
+        fields |= surface.prefill_fields
     if conversation.stream:
         fields |= {"stream": True, "stream_options": {"include_usage": True}}
     return UpstreamRequest(
@@ -194,7 +206,7 @@ def _effort(reasoning: Reasoning | None) -> str | None:
 def _messages(asked: Conversation, surface: Surface) -> Iterator[dict[str, Any]]:
     if asked.system:
         yield {"role": "system", "content": _content([_text(each) for each in asked.system])}
-    for position, message in enumerate(asked.messages):
+    for position, message in enumerate(asked.turns):
         unsupported = Unsupported(asked, f"messages[{position}]", surface.name)
         if message.role == "user":
             yield from _user(message, unsupported)

@@ -5,13 +5,17 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from forebay.dialects import DialectError, sse
-from forebay.dialects.openai_chat import (
-    DONE,
+from forebay.dialects.continuation import Interrupted
+from forebay.dialects.openai_chat import DONE
+from forebay.dialects.openai_chat_calls import HeldChunks
+from forebay.dialects.openai_chat_chunks import (
     Chunk,
     parse_chunk,
     with_usage_note,
     without_usage,
 )
+from forebay.dialects.openai_chat_writer import ChatStreamWriter, ShownIdentity
+from forebay.dialects.shown import Shown
 from forebay.dialects.wholeness import Wholeness
 from forebay.model import Usage
 
@@ -26,10 +30,12 @@ class ChatStream:
     Args:
         choices: How many answers the request asks for (`n`).
         show_usage: Whether the caller asked for the usage chunk.
+        hold_tools: Whether what comes from the first tool call on waits for the end.
     """
 
     choices: int = 1
     show_usage: bool = False
+    hold_tools: bool = True
     text: list[str] = field(default_factory=list)
     """The answer so far, in pieces."""
     usage: Usage | None = None
@@ -39,9 +45,27 @@ class ChatStream:
     _wholeness: Wholeness = field(init=False)
     _failure: DialectError | None = None
     _usage_chunk: Chunk | None = None
+    _held: HeldChunks = field(default_factory=HeldChunks)
+    _shown: Shown = field(init=False)
+    _first: bytes = b""
+    """The first chunk that has choices, for what each repeats: Azure's very first has no id."""
 
     def __post_init__(self) -> None:
         self._wholeness = Wholeness(self.choices)
+        self._shown = Shown(goes_on=self.choices == 1)
+
+    @property
+    def shown(self) -> bool:
+        """Whether anything that means something was passed on."""
+        return self._shown.anything
+
+    def interrupted(self) -> Interrupted | None:
+        """Return what another target would go on from. See `Exchange.interrupted`."""
+        if not self.shown:
+            return None
+        identity = ShownIdentity.of(self._first)
+        writer = ChatStreamWriter(identity, include_usage=self.show_usage, begun=True)
+        return self._shown.interrupted(writer, self.usage)
 
     def feed(self, received: bytes) -> bytes:
         """Take bytes of the target and return what they mean for the caller, maybe nothing.
@@ -71,11 +95,30 @@ class ChatStream:
             if self.show_usage and not chunk.choices:
                 self._usage_chunk = chunk
                 return b""
-        shown = chunk.data if self.show_usage else without_usage(chunk)
-        return sse.event(shown) if shown is not None else b""
+        visible = chunk.data if self.show_usage else without_usage(chunk)
+        if visible is None:
+            return b""
+        written = sse.event(visible)
+        if self._held or (chunk.calls and self.hold_tools):
+            self._held.add(chunk, written)
+            return b""
+        self._show(chunk)
+        return written
+
+    def _show(self, chunk: Chunk) -> None:
+        """Note what the caller gets."""
+        shown = self._shown
+        if chunk.words is None:
+            shown.goes_on = False
+        elif chunk.words:
+            shown.texts.append(chunk.words)
+        if not shown.anything:
+            shown.anything = bool(chunk.text or chunk.words)
+            if chunk.choices and not self._first:
+                self._first = chunk.data
 
     def end(self, usage_note: dict[str, str] | None = None) -> bytes:
-        """Return the end of a whole answer: the usage chunk if it is wanted, and `[DONE]`.
+        """Return the end of a whole answer: what waited for it, usage if wanted, and `[DONE]`.
 
         Args:
             usage_note: Goes into the usage chunk as `usage.forebay`.
@@ -83,12 +126,13 @@ class ChatStream:
         Raises:
             UpstreamReported: The target sent an error in place of a chunk.
             DialectError: It sent something else that is no chunk, or the answer is not whole.
+                Or a tool's arguments are no JSON object.
         """
         if self._failure is not None:
             raise self._failure
         self._wholeness.check(target_is_done=self.ended)
-        last = b""
+        last = self._held.release()
         if self._usage_chunk is not None:
             data = self._usage_chunk.data
-            last = sse.event(with_usage_note(data, usage_note) if usage_note else data)
+            last += sse.event(with_usage_note(data, usage_note) if usage_note else data)
         return last + sse.event(DONE)

@@ -60,6 +60,30 @@ class Identity:
         return {"id": self.id, "object": kind, "created": self.created, "model": self.model}
 
 
+_decode_fields = msgspec.json.Decoder(dict[str, msgspec.Raw]).decode
+
+
+@dataclass(frozen=True, slots=True)
+class ShownIdentity:
+    """What each chunk of an answer repeats that another wrote the beginning of.
+
+    Args:
+        fields: As they stand in those chunks.
+    """
+
+    fields: Mapping[str, msgspec.Raw]
+
+    @classmethod
+    def of(cls, chunk: bytes) -> ShownIdentity:
+        """Take it from one of the chunks that were written."""
+        fields = _decode_fields(chunk)
+        return cls({n: fields[n] for n in ("id", "created", "model") if n in fields})
+
+    def head(self, kind: str) -> dict[str, Any]:
+        """Return the fields that an object of this kind begins with."""
+        return {"object": kind, **self.fields}
+
+
 def _finish_reason(finished: Finished, *, refused: bool) -> str:
     if refused and finished.reason is StopReason.REFUSAL:
         return "stop"
@@ -81,18 +105,21 @@ class ChatStreamWriter:
     """Writes `chat.completion.chunk`s. See `AnswerWriter`.
 
     Args:
-        identity: See `Identity`.
+        identity: See `Identity`; with `ShownIdentity` it goes on where another stopped.
         include_usage: Whether the caller asked for the usage chunk; each chunk before it says
             `usage: null` then.
+        begun: Whether the caller has had the role of the one choice.
     """
 
-    def __init__(self, identity: Identity, *, include_usage: bool) -> None:
+    def __init__(
+        self, identity: Identity | ShownIdentity, *, include_usage: bool, begun: bool = False
+    ) -> None:
         self._head = identity.head("chat.completion.chunk")
         if include_usage:
             self._head["usage"] = None
         self._include_usage = include_usage
         self._usage: Usage | None = None
-        self._begun: set[int] = set()
+        self._begun = {0} if begun else set()
         self._refused: set[int] = set()
 
     def write(self, events: list[Event]) -> bytes:

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from typing import NoReturn
 
 from forebay.dialects import (
     anthropic_messages_parse,
     anthropic_messages_request,
+    completions,
     openai_chat,
     openai_responses_parse,
     openai_responses_writer,
@@ -15,10 +17,12 @@ from forebay.dialects import (
 from forebay.dialects.anthropic_messages_request import MessagesRequest
 from forebay.dialects.anthropic_messages_writer import MessageStreamWriter, MessageWriter
 from forebay.dialects.canonical import AnswerWriter, Conversation, conversation_text
+from forebay.dialects.completions import CompletionRequest
 from forebay.dialects.openai_chat import ChatRequest
 from forebay.dialects.openai_chat_conversation import to_conversation
 from forebay.dialects.openai_chat_writer import ChatStreamWriter, ChatWholeWriter, Identity
 from forebay.dialects.openai_responses_writer import ResponseStreamWriter, ResponseWriter
+from forebay.errors import InvalidRequest
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,6 +54,8 @@ class Question:
     """The request as it came, if it speaks OpenAI's chat dialect."""
     messages: MessagesRequest | None = None
     """The request as it came, if it speaks Anthropic's."""
+    completion: CompletionRequest | None = None
+    """The request as it came, if it is a legacy completion: it cannot be translated."""
 
 
 def chat_question(body: bytes) -> Question:
@@ -119,4 +125,29 @@ def responses_question(body: bytes) -> Question:
         conversation=lambda: conversation,
         text=lambda: conversation_text(conversation),
         writer=writer,
+    )
+
+
+def completions_question(body: bytes) -> Question:
+    """Read a `POST /v1/completions`.
+
+    Raises:
+        InvalidRequest: It is none; `param` says where. (`conversation` raises it always.)
+    """
+    request = completions.parse_request(body)
+
+    def refuse() -> NoReturn:
+        raise InvalidRequest(
+            f"'{request.model}' answers no legacy completions: only providers that speak OpenAI's "
+            "API do. Ask it by POST /v1/chat/completions.",
+            param="model",
+        )
+
+    return Question(
+        model=request.model,
+        stream=request.stream,
+        conversation=refuse,
+        text=lambda: completions.prompt_text(request),
+        writer=lambda _: refuse(),
+        completion=request,
     )
