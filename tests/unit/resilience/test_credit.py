@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from forebay.resilience.credit import BURST, RetryCredit
+from forebay.resilience.credit import BURST, RetryCredit, earned
 
 
 @given(st.lists(st.booleans(), max_size=300))
@@ -31,3 +32,15 @@ def test_ten_successes_earn_one_retry() -> None:
         credit = credit.succeeded()
 
     assert credit.spent() is not None
+
+
+@given(st.integers(0, 200), st.floats(0, BURST))
+def test_successes_together_earn_what_they_earn_one_by_one(times: int, left: float) -> None:
+    one_by_one = RetryCredit(left)
+    for _ in range(times):
+        one_by_one = one_by_one.succeeded()
+    assert RetryCredit(left).succeeded(times).left == pytest.approx(one_by_one.left)
+
+
+def test_what_is_earned_is_a_whole_number_of_tenths() -> None:
+    assert [earned(successes) for successes in (0, 3, 10, 1000)] == [0.0, 0.3, 1.0, 100.0]

@@ -43,7 +43,7 @@ CASES: dict[str, tuple[UpstreamError, bool, bool]] = {
     "404": (refused(404), False, False),
     "409": (refused(409), False, False),
     "409 that says try again": (refused(409, x_should_retry="true"), True, True),
-    "500 that says do not": (refused(500, x_should_retry="false"), False, False),
+    "500 that says do not": (refused(500, x_should_retry="false"), True, False),
     "401": (refused(401), True, False),
     "403": (refused(403), True, False),
 }

@@ -14,6 +14,10 @@ from dataclasses import dataclass
 BURST = 10.0
 """Credits at most, and at the start."""
 EARNED_BY_SUCCESS = 0.1
+COST = 1.0
+"""Of a further attempt."""
+ENOUGH = COST - 1e-9
+"""A sum of tenths is a little below its whole number."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,11 +26,15 @@ class RetryCredit:
 
     left: float = BURST
 
-    def succeeded(self) -> RetryCredit:
+    def succeeded(self, times: int = 1) -> RetryCredit:
         """Earn."""
-        return RetryCredit(min(BURST, self.left + EARNED_BY_SUCCESS))
+        return RetryCredit(min(BURST, self.left + earned(times)))
 
     def spent(self) -> RetryCredit | None:
         """Spend one; None if there is none to spend."""
-        # A sum of tenths is a little below its whole number.
-        return RetryCredit(self.left - 1.0) if self.left >= 1.0 - 1e-9 else None
+        return RetryCredit(max(0.0, self.left - COST)) if self.left >= ENOUGH else None
+
+
+def earned(successes: int) -> float:
+    """Return what successes earn, to the tenth (a sum of floats would drift)."""
+    return round(EARNED_BY_SUCCESS * successes, 6)

@@ -28,22 +28,29 @@ _ELSEWHERE = frozenset({401, 402, 403})
 
 
 def another_target_may_help(error: UpstreamError) -> bool:
-    """Whether a different target may answer what this one did not."""
-    if isinstance(error, UpstreamRefused) and error.status in _ELSEWHERE:
+    """Whether a different target may answer what this one did not.
+
+    An `x-should-retry: false` speaks of the provider that says it, e.g. of a quota that is spent.
+    """
+    if not isinstance(error, UpstreamRefused):
         return True
-    return same_target_may_help(error)
+    return error.status in _ELSEWHERE or _is_transient(error.status) or _is_told(error) == "true"
 
 
 def same_target_may_help(error: UpstreamError) -> bool:
     """Whether the same target may answer next time."""
-    return not isinstance(error, UpstreamRefused) or _is_transient(error)
+    if not isinstance(error, UpstreamRefused):
+        return True
+    told = _is_told(error)
+    return told == "true" if told in {"true", "false"} else _is_transient(error.status)
 
 
-def _is_transient(error: UpstreamRefused) -> bool:
-    told = error.headers.get("x-should-retry", "").lower()
-    if told in {"true", "false"}:
-        return told == "true"
-    return error.status in _TRANSIENT or error.status >= 500 or 200 <= error.status < 300
+def _is_told(error: UpstreamRefused) -> str:
+    return error.headers.get("x-should-retry", "").lower()
+
+
+def _is_transient(status: int) -> bool:
+    return status in _TRANSIENT or status >= 500 or 200 <= status < 300
 
 
 def backoff_s(retries: int, roll: float) -> float:

@@ -1,32 +1,25 @@
-"""Which target answers. Pure: the roll of the dice comes in as an argument."""
+"""Which target answers. Pure: load comes in as a value, the roll of the dice as an argument.
 
-from __future__ import annotations
+- `weights`: by weight alone.
+- `power_of_two`: by weight and load, for targets of which any will do.
+- `affinity`: by the conversation's beginning, for self-hosted replicas with a prefix cache; where
+  they stand among other targets is still the load's choice (`with_affinity`).
 
-from bisect import bisect_right
-from collections.abc import Callable, Sequence
-from itertools import accumulate
+Each gives an order: who is asked first, and who is asked after that if it fails.
+"""
 
+from forebay.routing.affinity import opening, order_by_prefix, prefix_key, with_affinity
+from forebay.routing.load import UNKNOWN, Load
+from forebay.routing.power_of_two import order_by_load
+from forebay.routing.weights import weighted_choice
 
-def weighted_choice(weights: Sequence[int], roll: float) -> int:
-    """Return an index, each with the probability of its weight.
-
-    Args:
-        weights: At least one, each at least 1.
-        roll: Uniform in [0, 1).
-    """
-    ends = list(accumulate(weights))
-    return bisect_right(ends, roll * ends[-1], hi=len(ends) - 1)
-
-
-def weighted_order(weights: Sequence[int], roll: Callable[[], float]) -> list[int]:
-    """Return all indices, each time choosing among those that are left.
-
-    Args:
-        weights: Each at least 1.
-        roll: Uniform in [0, 1) at each call.
-    """
-    left = list(range(len(weights)))
-    order: list[int] = []
-    while left:
-        order.append(left.pop(weighted_choice([weights[index] for index in left], roll())))
-    return order
+__all__ = [
+    "UNKNOWN",
+    "Load",
+    "opening",
+    "order_by_load",
+    "order_by_prefix",
+    "prefix_key",
+    "weighted_choice",
+    "with_affinity",
+]
