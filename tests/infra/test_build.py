@@ -16,6 +16,7 @@ from tests.support.template import ROOT, Template
 
 pytestmark = pytest.mark.build
 
+CONFIGURED = ["GatewayFunction", "SettlerFunction", "ControllerFunction"]
 LAYERS = ["RuntimeLayer", "CoreLayer", "DependenciesLayer", "NumericsLayer"]
 UNZIPPED_LIMIT_BYTES = 250 * 1000**2  # Lambda's, for a function with all its layers
 BUDGET_BYTES = 40 * 1000**2  # ours: 25 MB today, and every byte is fetched in a cold start
@@ -68,7 +69,7 @@ def _field(name: str, metadata: str) -> str:
     return found[1]
 
 
-@pytest.mark.parametrize("function", ["GatewayFunction", "AdminFunction"])
+@pytest.mark.parametrize("function", [*CONFIGURED, "AdminFunction"])
 def test_a_function_and_its_layers_fit_lambda_and_our_own_budget(
     built: Path, transformed: Template, function: str
 ) -> None:
@@ -80,12 +81,15 @@ def test_a_function_and_its_layers_fit_lambda_and_our_own_budget(
     assert size < BUDGET_BYTES < UNZIPPED_LIMIT_BYTES
 
 
-def test_a_function_is_its_app_and_what_the_operator_edits(built: Path) -> None:
-    assert names(built / "GatewayFunction") == {"app.py", "gateway.toml"}
+@pytest.mark.parametrize("function", CONFIGURED)
+def test_a_function_is_its_app_and_what_the_operator_edits(built: Path, function: str) -> None:
+    assert names(built / function) == {"app.py", "gateway.toml"}
+    edited = (ROOT / "gateway.toml").read_bytes()
+    assert (built / function / "gateway.toml").read_bytes() == edited
+
+
+def test_admin_needs_nothing_of_what_the_operator_edits(built: Path) -> None:
     assert names(built / "AdminFunction") == {"app.py"}
-    assert (built / "GatewayFunction/gateway.toml").read_bytes() == (
-        ROOT / "gateway.toml"
-    ).read_bytes()
 
 
 def test_the_runtime_layer_starts_functions(built: Path) -> None:

@@ -14,6 +14,7 @@ import json
 import platform
 import subprocess
 import sys
+import time
 import zipfile
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -26,6 +27,10 @@ from urllib.request import urlopen
 import boto3
 import pytest
 
+from forebay.adapters.dynamodb.fleet_items import SNAPSHOT
+from forebay.adapters.dynamodb.items import row_to_item
+from forebay.model import AttemptResult
+from tests.support.ledger_rows import attempt, row
 from tests.support.ministack import CREDENTIALS, aws_environment, start_ministack
 from tests.support.sam import run_sam
 from tests.support.template import ROOT, Template, load, of_type
@@ -182,8 +187,13 @@ def test_the_stack_has_the_outputs_that_the_template_names(
 
 @pytest.mark.parametrize(
     ("output", "key", "indexes"),
-    [("KeysTableName", "key_id", []), ("LedgerTableName", "request_id", ["by_day"])],
-    ids=["keys", "ledger"],
+    [
+        ("KeysTableName", "key_id", []),
+        ("LedgerTableName", "request_id", ["by_day"]),
+        ("BreakersTableName", "target", []),
+        ("JobsTableName", "job_id", []),
+    ],
+    ids=["keys", "ledger", "breakers", "jobs"],
 )
 def test_the_tables_are_there(
     deployment: Deployment, output: str, key: str, indexes: list[str]
@@ -260,3 +270,27 @@ def test_a_key_from_admin_gets_an_answer_and_the_ledger_its_row(deployment: Depl
     (row,) = client("dynamodb", deployment.url).scan(TableName=table)["Items"]
     assert row["key_id"] == {"S": key["id"]}
     assert row["output_tokens"] == {"N": str(answer["usage"]["completion_tokens"])}
+
+
+def test_a_row_in_the_ledger_reaches_the_settler_which_tells_the_fleet(
+    deployment: Deployment,
+) -> None:
+    """By ministack's own mapping, with the settler's own role."""
+    dynamodb = client("dynamodb", deployment.url)
+    faults = [attempt(AttemptResult.FAILED, target="scripted/deployed")] * 9
+    item = row_to_item(row(*faults, ended_at=time.clock_gettime(0)), retention_days=1)
+    dynamodb.put_item(TableName=deployment.outputs["LedgerTableName"], Item=item)
+    key = {"target": {"S": SNAPSHOT}}
+    breakers: dict[str, Any] = {}
+    end = time.monotonic() + 60
+    while "scripted/deployed" not in breakers and time.monotonic() < end:
+        table = deployment.outputs["BreakersTableName"]
+        snapshot = dynamodb.get_item(TableName=table, Key=key).get("Item")
+        breakers = {} if snapshot is None else snapshot["breakers"]["M"]
+    assert breakers["scripted/deployed"]["M"]["s"] == {"S": "open"}
+
+
+def test_the_controller_does_all_its_duties(deployment: Deployment) -> None:
+    function = deployment.outputs["ControllerFunctionName"]
+    answer = client("lambda", deployment.url).invoke(FunctionName=function, Payload=b"{}")
+    assert json.loads(answer["Payload"].read()) == {"failed": []}

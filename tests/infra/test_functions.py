@@ -8,11 +8,11 @@ import pytest
 from forebay.settings import LogLevel, ResponseMode, Settings, Stage, TelemetrySettings
 from tests.support.template import Template, of_type, packaged, transform_sam
 
-FUNCTIONS = ["GatewayFunction", "AdminFunction"]
+FUNCTIONS = ["GatewayFunction", "AdminFunction", "SettlerFunction", "ControllerFunction"]
 LAYERS = {
-    "RuntimeLayer": ["GatewayFunction", "AdminFunction"],
-    "CoreLayer": ["GatewayFunction", "AdminFunction"],
-    "DependenciesLayer": ["GatewayFunction", "AdminFunction"],
+    "RuntimeLayer": FUNCTIONS,
+    "CoreLayer": FUNCTIONS,
+    "DependenciesLayer": FUNCTIONS,
     "NumericsLayer": ["GatewayFunction"],
 }
 ENVIRONMENT = {
@@ -21,6 +21,8 @@ ENVIRONMENT = {
     "FOREBAY_CONFIG": "gateway.toml",
     "FOREBAY_KEYS_TABLE": {"Fn::GetAtt": ["Tables", "Outputs.KeysTableName"]},
     "FOREBAY_LEDGER_TABLE": {"Fn::GetAtt": ["Tables", "Outputs.LedgerTableName"]},
+    "FOREBAY_BREAKERS_TABLE": {"Fn::GetAtt": ["Tables", "Outputs.BreakersTableName"]},
+    "FOREBAY_JOBS_TABLE": {"Fn::GetAtt": ["Tables", "Outputs.JobsTableName"]},
     "FOREBAY_LOG_LEVEL": {"Ref": "LogLevel"},
     "FOREBAY_METRICS_NAMESPACE": "Forebay",
 }
@@ -65,8 +67,7 @@ def test_a_change_in_one_layer_alone_publishes_its_functions_and_no_other(
 def test_a_change_in_a_function_publishes_it(source: Template, change: dict[str, Any]) -> None:
     before = versions(packaged(source))
     after = versions(changed(source, "GatewayFunction", **change))
-    assert before["GatewayFunction"] != after["GatewayFunction"]
-    assert before["AdminFunction"] == after["AdminFunction"]
+    assert [name for name in FUNCTIONS if before[name] != after[name]] == ["GatewayFunction"]
 
 
 def test_an_unchanged_template_publishes_nothing(source: Template) -> None:
@@ -84,8 +85,10 @@ def test_old_versions_of_functions_and_layers_go(transformed: Template) -> None:
 def test_callers_reach_the_alias_so_that_a_deployment_switches_at_once(
     transformed: Template, name: str
 ) -> None:
-    permissions = of_type(transformed, "AWS::Lambda::Permission").values()
-    targets = [permission["Properties"]["FunctionName"] for permission in permissions]
+    callers = of_type(transformed, "AWS::Lambda::Permission") | of_type(
+        transformed, "AWS::Lambda::EventSourceMapping"
+    )
+    targets = [caller["Properties"]["FunctionName"] for caller in callers.values()]
     assert {"Ref": name} not in targets
     assert {"Ref": f"{name}Aliaslive"} in targets
 
@@ -103,8 +106,7 @@ def test_a_function_has_at_most_five_layers(transformed: Template, name: str) ->
 
 @pytest.mark.parametrize(
     ("name", "expected"),
-    [("GatewayFunction", GATEWAY_ENVIRONMENT), ("AdminFunction", ENVIRONMENT)],
-    ids=FUNCTIONS,
+    [(name, ENVIRONMENT) for name in FUNCTIONS[1:]] + [("GatewayFunction", GATEWAY_ENVIRONMENT)],
 )
 def test_a_function_gets_the_environment_it_reads(
     transformed: Template, name: str, expected: dict[str, Any]
@@ -122,12 +124,9 @@ def test_the_templates_defaults_are_the_librarys(source: Template) -> None:
     assert variables["FOREBAY_METRICS_NAMESPACE"] == defaults.metrics_namespace
 
 
-@pytest.mark.parametrize(
-    ("name", "mode"),
-    [("GatewayFunction", ResponseMode.STREAMING), ("AdminFunction", ResponseMode.BUFFERED)],
-)
+@pytest.mark.parametrize("name", FUNCTIONS)
 def test_the_library_accepts_the_environment_that_a_function_gets(
-    transformed: Template, name: str, mode: ResponseMode
+    transformed: Template, name: str
 ) -> None:
     variables = properties(transformed, name)["Environment"]["Variables"]
     given = {name: value for name, value in variables.items() if isinstance(value, str)}
@@ -136,12 +135,13 @@ def test_the_library_accepts_the_environment_that_a_function_gets(
         for name, value in variables.items()
         if "Ref" in value
     }
-    tables = {"FOREBAY_KEYS_TABLE": "keys", "FOREBAY_LEDGER_TABLE": "ledger"}
+    tables = {f"FOREBAY_{kind}_TABLE": kind for kind in ("KEYS", "LEDGER", "BREAKERS", "JOBS")}
     environ = given | tables | {"AWS_REGION": "us-east-1"}
     assert environ.keys() == variables.keys() | {"AWS_REGION"}
     settings = Settings.from_env(environ)
     assert settings.stage is Stage.PRODUCTION
-    assert settings.response_mode is mode
+    streams = name == "GatewayFunction"
+    assert settings.response_mode is (ResponseMode.STREAMING if streams else ResponseMode.BUFFERED)
 
 
 def test_every_function_is_covered_here(transformed: Template) -> None:
@@ -158,7 +158,7 @@ def test_a_function_logs_to_a_group_of_its_own(transformed: Template, name: str)
 
 def test_every_log_ends_after_the_days_asked_for(transformed: Template) -> None:
     groups = of_type(transformed, "AWS::Logs::LogGroup")
-    assert len(groups) == 3
+    assert len(groups) == len(FUNCTIONS) + 1  # the API's access log
     assert all(
         group["Properties"]["RetentionInDays"] == {"Ref": "LogRetentionDays"}
         for group in groups.values()

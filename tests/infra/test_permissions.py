@@ -29,6 +29,13 @@ ALLOWED = {
     "GatewayRole": {
         "CheckKeys": ["dynamodb:GetItem"],
         "WriteLedger": ["dynamodb:PutItem"],
+        "ShareTargetsHealth": ["dynamodb:GetItem", "dynamodb:PutItem", "dynamodb:UpdateItem"],
+        "KeepAnswersForRepeats": [
+            "dynamodb:GetItem",
+            "dynamodb:PutItem",
+            "dynamodb:UpdateItem",
+            "dynamodb:DeleteItem",
+        ],
         "ReadProviderSecrets": ["secretsmanager:GetSecretValue"],
         "ReadProviderParameters": ["ssm:GetParameter"],
         "InvokeBedrockModels": [
@@ -48,6 +55,40 @@ ALLOWED = {
         "ReadLedgerByDay": ["dynamodb:Query"],
         "WriteLogs": ["logs:CreateLogStream", "logs:PutLogEvents"],
     },
+    "SettlerRole": {
+        "ReadLedgerStream": [
+            "dynamodb:DescribeStream",
+            "dynamodb:GetRecords",
+            "dynamodb:GetShardIterator",
+            "dynamodb:ListStreams",
+        ],
+        "KeepTargetsHealth": ["dynamodb:PutItem", "dynamodb:UpdateItem"],
+        "TellOfLostRecords": ["sqs:SendMessage"],
+        "WriteLogs": ["logs:CreateLogStream", "logs:PutLogEvents"],
+    },
+    "ControllerRole": {
+        "RepairTargetsHealth": [
+            "dynamodb:GetItem",
+            "dynamodb:PutItem",
+            "dynamodb:Scan",
+            "dynamodb:UpdateItem",
+        ],
+        "WriteLogs": ["logs:CreateLogStream", "logs:PutLogEvents"],
+    },
+}
+
+# What each statement reaches: an output of a nested stack.
+REACHES = {
+    "CheckKeys": "Tables.KeysTableArn",
+    "ManageKeys": "Tables.KeysTableArn",
+    "WriteLedger": "Tables.LedgerTableArn",
+    "ReadLedger": "Tables.LedgerTableArn",
+    "ReadLedgerStream": "Tables.LedgerStreamArn",
+    "ShareTargetsHealth": "Tables.BreakersTableArn",
+    "KeepTargetsHealth": "Tables.BreakersTableArn",
+    "RepairTargetsHealth": "Tables.BreakersTableArn",
+    "KeepAnswersForRepeats": "Tables.JobsTableArn",
+    "TellOfLostRecords": "Queues.SettlerFailuresArn",
 }
 
 TEMPLATES: dict[str, Template] = {
@@ -106,6 +147,12 @@ def test_bedrocks_stars_stand_for_regions_and_models_alone() -> None:
     ]
 
 
+@pytest.mark.parametrize("statement", [s for s in statements() if s.values[0]["Sid"] in REACHES])
+def test_a_statement_on_a_table_or_queue_reaches_that_one_alone(statement: dict[str, Any]) -> None:
+    stack, output = REACHES[statement["Sid"]].split(".")
+    assert statement["Resource"] == {"Fn::GetAtt": [stack, f"Outputs.{output}"]}
+
+
 @pytest.mark.parametrize("role", ALLOWED)
 def test_a_function_may_do_what_it_needs_and_no_more(role: str) -> None:
     policies = dict(roles())[role]["Policies"]
@@ -144,10 +191,10 @@ def test_a_role_is_assumed_by_one_service(role: dict[str, Any]) -> None:
     assert statement["Principal"]["Service"] in {"lambda.amazonaws.com", "apigateway.amazonaws.com"}
 
 
-def test_only_this_api_may_invoke_a_function() -> None:
+def test_only_this_api_and_this_schedule_may_invoke_a_function() -> None:
     permissions = of_type(TEMPLATES["template.yaml"], "AWS::Lambda::Permission").values()
-    assert len(permissions) == 3
-    assert all(
-        permission["Properties"]["SourceArn"]["Fn::Sub"][1]["__ApiId__"] == {"Ref": "Api"}
-        for permission in permissions
-    )
+    sources: list[Any] = [permission["Properties"]["SourceArn"] for permission in permissions]
+    schedules = [source for source in sources if "Fn::GetAtt" in source]
+    apis = [source["Fn::Sub"][1]["__ApiId__"] for source in sources if "Fn::Sub" in source]
+    assert schedules == [{"Fn::GetAtt": ["ControllerFunctionEveryMinute", "Arn"]}]
+    assert apis == [{"Ref": "Api"}] * 3

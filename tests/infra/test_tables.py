@@ -12,10 +12,12 @@ from tests.support.template import ROOT, load
 PATH = ROOT / "infra/tables.yaml"
 TEMPLATE = load(PATH)
 TABLES: dict[str, Any] = TEMPLATE["Resources"]
+KEPT = {name: table for name, table in TABLES.items() if name != "BreakersTable"}
+"""All but the targets' health, which is of the last minute."""
 KEPT_IN_PRODUCTION = {"Fn::If": ["IsProduction", "Retain", "Delete"]}
 
 
-@pytest.mark.parametrize("name", TABLES)
+@pytest.mark.parametrize("name", KEPT)
 def test_a_table_outlives_its_stack_in_production_only(name: str) -> None:
     table = TABLES[name]
     assert TEMPLATE["Transform"] == "AWS::LanguageExtensions"  # conditions in policies need it
@@ -29,7 +31,13 @@ def test_a_table_outlives_its_stack_in_production_only(name: str) -> None:
     }
 
 
-@pytest.mark.parametrize("name", TABLES)
+def test_the_targets_health_goes_with_its_stack() -> None:
+    breakers = TABLES["BreakersTable"]
+    assert breakers["DeletionPolicy"] == breakers["UpdateReplacePolicy"] == "Delete"
+    assert "DeletionProtectionEnabled" not in breakers["Properties"]
+
+
+@pytest.mark.parametrize("name", KEPT)
 def test_a_table_can_be_put_back_to_any_second(name: str) -> None:
     assert TABLES[name]["Properties"]["PointInTimeRecoverySpecification"] == {
         "PointInTimeRecoveryEnabled": True
@@ -42,7 +50,7 @@ def test_a_table_is_encrypted_with_dynamodbs_own_key(name: str) -> None:
     assert TABLES[name]["Properties"]["SSESpecification"] == {"SSEEnabled": False}
 
 
-@pytest.mark.parametrize("name", TABLES)
+@pytest.mark.parametrize("name", KEPT)
 def test_a_table_forgets_what_has_expired(name: str) -> None:
     assert TABLES[name]["Properties"]["TimeToLiveSpecification"] == {
         "AttributeName": "expires_at",
@@ -59,6 +67,16 @@ def test_keys_are_found_by_id() -> None:
     assert TABLES["KeysTable"]["Properties"]["KeySchema"] == [
         {"AttributeName": "key_id", "KeyType": "HASH"}
     ]
+
+
+def test_health_is_found_by_target_and_a_job_by_id() -> None:
+    found_by = {
+        name: TABLES[name]["Properties"]["KeySchema"] for name in ("BreakersTable", "JobsTable")
+    }
+    assert found_by == {
+        "BreakersTable": [{"AttributeName": "target", "KeyType": "HASH"}],
+        "JobsTable": [{"AttributeName": "job_id", "KeyType": "HASH"}],
+    }
 
 
 def test_the_ledger_is_found_by_request_and_by_day() -> None:
@@ -83,7 +101,7 @@ def aws(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
 
 
 @pytest.mark.ministack
-@pytest.mark.parametrize(("stage", "kept"), [("production", 2), ("local", 0)])
+@pytest.mark.parametrize(("stage", "kept"), [("production", 3), ("local", 0)])
 def test_what_is_left_when_the_stack_is_deleted(aws: str, stage: str, kept: int) -> None:
     cloudformation = boto3.client("cloudformation", endpoint_url=aws, **CREDENTIALS)
     dynamodb: Any = boto3.resource("dynamodb", endpoint_url=aws, **CREDENTIALS)
@@ -95,7 +113,7 @@ def test_what_is_left_when_the_stack_is_deleted(aws: str, stage: str, kept: int)
     )
     cloudformation.get_waiter("stack_create_complete").wait(StackName=stage)
     tables = [table for table in dynamodb.tables.all() if table.name.startswith(stage)]
-    assert {table.deletion_protection_enabled for table in tables} == {stage == "production"}
+    assert [table.deletion_protection_enabled for table in tables].count(True) == kept
     cloudformation.delete_stack(StackName=stage)
     cloudformation.get_waiter("stack_delete_complete").wait(StackName=stage)
     left = [table.name for table in dynamodb.tables.all() if table.name.startswith(stage)]

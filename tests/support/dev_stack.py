@@ -21,6 +21,8 @@ class DevStack:
     base_url: str
     """`http://127.0.0.1:PORT/v1`."""
     key: str
+    aws_url: str
+    """Of the embedded AWS."""
     log: Path
     """All lines that it printed, each a JSON object."""
 
@@ -55,18 +57,18 @@ def dev_stack(
             command, stdout=out, stderr=subprocess.STDOUT, env={**os.environ, **(environ or {})}
         )
         try:
-            base_url, key = _ready(process, log)
-            yield DevStack(base_url, key, log)
+            ready = _ready(process, log)
+            yield DevStack(ready["url"], ready["key"], ready["aws_url"], log)
         finally:
             process.terminate()
             process.wait(timeout=60)
 
 
-def _ready(process: subprocess.Popen[bytes], log: Path) -> tuple[str, str]:
+def _ready(process: subprocess.Popen[bytes], log: Path) -> dict[str, str]:
     """Read the log until it says where the stack serves, and with which key."""
     with log.open(encoding="utf-8", errors="replace") as lines:
         while process.poll() is None:
             if '"ready ' in (line := lines.readline()):
-                ready = json.loads(line)
-                return ready["url"], ready["key"]
+                ready: dict[str, str] = json.loads(line)
+                return ready
     raise AssertionError(f"forebay dev ended early:\n{log.read_text()}")

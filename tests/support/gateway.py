@@ -13,6 +13,8 @@ from typing_extensions import override
 
 from forebay.adapters.memory.clock import ManualClock
 from forebay.adapters.memory.entropy import SeededEntropy
+from forebay.adapters.memory.fleet import MemoryFleet
+from forebay.adapters.memory.idempotency import MemoryIdempotencyRecords
 from forebay.adapters.memory.keys import MemoryKeys
 from forebay.adapters.memory.ledger import MemoryLedger
 from forebay.adapters.providers.scripted import ScriptedProvider
@@ -23,11 +25,17 @@ from forebay.money import Price
 from forebay.ports import Keys, Ledger, Provider
 from forebay.service.authentication import Authenticator
 from forebay.service.catalog import Catalog, Target
+from forebay.service.dispatch import Dispatch
+from forebay.service.fleet import Fleet
+from forebay.service.fleet_flights import FleetFlights
 from forebay.service.gateway import Gateway
+from forebay.service.idempotency import Idempotency
 from forebay.service.keys import KeyDesk, NewKey
+from forebay.service.load import Loads
 from forebay.service.settlement import Settlement
+from forebay.service.sharing import Sharing
 from forebay.service.target_dialects import OPENAI, TargetDialect
-from forebay.settings import ScriptedFailure, ScriptedSettings
+from forebay.settings import BreakerSettings, ScriptedFaults, ScriptedSettings
 from forebay.web.app import Parts, build_app
 from tests.support.asgi import Reply, call
 
@@ -54,6 +62,8 @@ class World:
     clock: HastyClock = field(default_factory=HastyClock)
     keys: MemoryKeys = field(default_factory=MemoryKeys)
     ledger: MemoryLedger = field(default_factory=MemoryLedger)
+    fleet: MemoryFleet = field(default_factory=MemoryFleet)
+    records: MemoryIdempotencyRecords = field(default_factory=MemoryIdempotencyRecords)
     lines: list[dict[str, Any]] = field(default_factory=list)
     entropy: SeededEntropy = field(default_factory=SeededEntropy)
 
@@ -64,9 +74,11 @@ class World:
         """Make a key and return its secret."""
         return self.desk().create(NewKey(name="test", **policy)).secret.text
 
-    def scripted(self, *, fail: str = "none", **script: int) -> ScriptedProvider:
-        settings = ScriptedSettings(fail=ScriptedFailure(fail), **script)
-        return ScriptedProvider("scripted", settings, self.clock)
+    def scripted(self, fault: str | None = None, /, **script: Any) -> ScriptedProvider:
+        """Make a provider whose answers all have a fault, if one is named."""
+        certain: dict[str, Any] = {fault: 1.0} if fault else {}
+        settings = ScriptedSettings(**{"faults": ScriptedFaults(**certain), **script})
+        return ScriptedProvider("scripted", settings, self.clock, self.entropy.random)
 
     def gateway(
         self,
@@ -78,9 +90,18 @@ class World:
     ) -> Gateway:
         """Build the pipeline with two models, `m` and `org/m`, at one provider."""
         target = Target("scripted", provider or self.scripted(), "script-1", PRICE, dialect)
-        settlement = Settlement(ledger or self.ledger, self.counter(), self.telemetry(), self.clock)
         catalog = Catalog({"m": (target,), "org/m": (target,)}, unavailable or {})
-        return Gateway(catalog, settlement, self.clock, self.entropy)
+        return self.gateway_of(catalog, ledger=ledger)
+
+    def gateway_of(self, catalog: Catalog, *, ledger: Ledger | None = None) -> Gateway:
+        """Build the pipeline of one process on what the world shares."""
+        fleet = Fleet(self.fleet, self.clock, BreakerSettings())
+        settlement = Settlement(
+            ledger or self.ledger, self.counter(), self.telemetry(), self.clock, fleet
+        )
+        dispatch = Dispatch(fleet, Loads(self.clock), self.entropy)
+        flights = FleetFlights(self.records, self.telemetry(), self.clock, self.entropy)
+        return Gateway(catalog, dispatch, settlement, self.clock, Sharing(flights, self.clock))
 
     def app(
         self,
@@ -98,8 +119,15 @@ class World:
     def serve(self, gateway: Gateway, keys: Keys | None = None) -> ASGIApp:
         """Build the application around a pipeline."""
         authenticator = Authenticator(keys or self.keys, self.clock)
+        idempotency = Idempotency(self.records, self.telemetry(), self.clock)
         parts = Parts(
-            gateway, authenticator, self.telemetry(), self.clock, self.entropy, self.counter()
+            gateway,
+            authenticator,
+            idempotency,
+            self.telemetry(),
+            self.clock,
+            self.entropy,
+            self.counter(),
         )
         return build_app(parts)
 

@@ -9,7 +9,8 @@ Front and host share one event loop, so a chunk that a function posts is written
 socket in the same turn of the loop. To read it, begin at `stack` (what is started, in which
 order), then follow a request: `http1` and `connection` (HTTP/1.1), `front`, `routes`, `events`,
 `relay`, `prelude`; then `pool`, `sandbox`, `runtime_api`. What the template says becomes routes and
-functions in `template`, `resolve`, `functions` and `provision`.
+functions in `template`, `resolve`, `functions` and `provision`. What invokes functions beside the
+front (a table's stream, a schedule) is in `event_sources`, `sources`, `stream_pump`, `schedules`.
 
 Nothing here knows what the functions do; nothing of it is deployed.
 """

@@ -1,6 +1,7 @@
 """What `forebay dev` starts, in which order, and how it ends.
 
-    state lock, port -> (ministack beside SAM's translator) -> tables -> functions -> front -> key
+    state lock, port -> (ministack beside SAM's translator) -> tables -> functions -> front
+    -> streams and schedules -> key
 
 Everything started is on one exit stack, so that a failed start, a signal and a crash of ministack
 all end the same way: the last started goes first, ministack last, to write its state.
@@ -14,10 +15,11 @@ import socket
 import threading
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
 
+from forebay_cli.local.chaos import Chaos, write_chaos_config
 from forebay_cli.local.dev_key import DevKeyError, create_dev_key
 from forebay_cli.local.front import Front
 from forebay_cli.local.functions import (
@@ -37,6 +39,7 @@ from forebay_cli.local.resolve import REGION, Scope, parameter_values
 from forebay_cli.local.routes import Api, load_api
 from forebay_cli.local.sandbox import SandboxOptions
 from forebay_cli.local.sigv4_check import Verifier
+from forebay_cli.local.sources import event_sources
 from forebay_cli.local.state import locked_state, read_dev_key, write_dev_key
 from forebay_cli.local.template import process
 
@@ -62,7 +65,7 @@ class StackOptions:
         port: of the front; 0 takes a free one.
         config: the gateway.toml, if there is one.
         sandboxes: plain mode with so many processes of a function; None is many mode.
-        chaos: seed of the dice that kill sandboxes; None kills none.
+        chaos: what goes wrong on purpose.
     """
 
     root: Path
@@ -71,7 +74,7 @@ class StackOptions:
     state: Path
     fresh: bool = False
     sandboxes: int | None = None
-    chaos: int | None = None
+    chaos: Chaos = field(default_factory=Chaos)
     reload: bool = False
     model: bool = True
 
@@ -115,7 +118,7 @@ async def _start(options: StackOptions, log: Log, exits: contextlib.AsyncExitSta
     model_url = await _model(options, state, log, exits)
     extra = {
         "AWS_ENDPOINT_URL": ministack.url,
-        "FOREBAY_CONFIG": _config_paths(options.config, write_local_config(state, model_url)),
+        "FOREBAY_CONFIG": _config_paths(options, state, write_local_config(state, model_url)),
     }
     fixed_key = os.environ.get("FOREBAY_DEV_KEY")
     if fixed_key:
@@ -128,6 +131,8 @@ async def _start(options: StackOptions, log: Log, exits: contextlib.AsyncExitSta
     )
     front = Front(api, pools, verifier, wall_clock, log.source("front"))
     port = await _serve(front, listener, exits)
+    for source in event_sources(scope, pools, ministack.url, wall_clock, log):
+        _background(source, exits)
     key = fixed_key or await _dev_key(state, port, api.stage, log, new=made.created)
     model = "smollm2" if model_url else "scripted"
     return Running(f"http://127.0.0.1:{port}/{api.stage}", key, model, ministack)
@@ -178,8 +183,10 @@ async def _model(
     return url
 
 
-def _config_paths(config: Path | None, fragment: Path) -> str:
-    paths = [fragment] if config is None else [config.resolve(), fragment]
+def _config_paths(options: StackOptions, state: Path, fragment: Path) -> str:
+    paths = [fragment] if options.config is None else [options.config.resolve(), fragment]
+    if options.chaos.faults:
+        paths.insert(0, write_chaos_config(state, options.chaos, paths))
     return os.pathsep.join(str(path) for path in paths)
 
 
@@ -205,8 +212,8 @@ async def _pools(
         pools[name] = FunctionPool(spec, PoolOptions(limit, name in streaming), sandbox)
         exits.push_async_callback(pools[name].stop)
     await asyncio.gather(*(pools[name].start() for name in streaming))
-    if options.chaos is not None:
-        _background(_kill_at_random(list(pools.values()), options.chaos), exits)
+    if options.chaos.kill_seed is not None:
+        _background(_kill_at_random(list(pools.values()), options.chaos.kill_seed), exits)
     if options.reload:
         places = {place for spec in specs.values() for place in (spec.task_root, *spec.layers)}
         places |= {options.config} if options.config is not None else set()

@@ -6,18 +6,37 @@ import uuid
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass
+from typing import Protocol
 
 import pytest
 
 from forebay.adapters.aws.credentials import FixedCredentials
 from forebay.adapters.aws.sigv4 import Credentials
-from forebay.adapters.dynamodb import DynamoDb, DynamoDbSettings, DynamoKeys, DynamoLedger
+from forebay.adapters.dynamodb import (
+    DynamoDb,
+    DynamoDbSettings,
+    DynamoFleet,
+    DynamoKeys,
+    DynamoLedger,
+)
 from forebay.adapters.dynamodb.key_administration import DynamoKeyAdministration
 from forebay.adapters.dynamodb.ledger_reader import DynamoLedgerReader
-from forebay.adapters.dynamodb.tables import TableLocation, key_model, ledger_model
-from forebay.adapters.memory import MemoryKeys, MemoryLedger
+from forebay.adapters.dynamodb.tables import (
+    TableLocation,
+    breaker_model,
+    key_model,
+    ledger_model,
+)
+from forebay.adapters.memory import MemoryFleet, MemoryKeys, MemoryLedger
 from forebay.adapters.system import SystemClock
-from forebay.ports import KeyAdministration, Keys, Ledger, LedgerReader
+from forebay.ports import (
+    FleetBooks,
+    FleetStore,
+    KeyAdministration,
+    Keys,
+    Ledger,
+    LedgerReader,
+)
 from tests.support.ministack import CREDENTIALS, REGION, start_ministack
 
 BACKENDS = ["memory", pytest.param("ministack", marks=pytest.mark.ministack)]
@@ -39,6 +58,14 @@ class LedgerStore:
     reader: LedgerReader
     hot: Callable[[], AbstractAsyncContextManager[Ledger]]
     """See `KeyStore.hot`."""
+
+
+class FleetTable(FleetStore, FleetBooks, Protocol):
+    """Both ports on one store of health."""
+
+
+OpenFleet = Callable[[], AbstractAsyncContextManager[FleetTable]]
+"""See `KeyStore.hot`."""
 
 
 @pytest.fixture(scope="session")
@@ -80,6 +107,18 @@ def key_store(request: pytest.FixtureRequest) -> KeyStore:
 def ledger_store(request: pytest.FixtureRequest) -> LedgerStore:
     """An empty ledger."""
     return _memory_ledger() if request.param == "memory" else _dynamo_ledger(request)
+
+
+@pytest.fixture(params=BACKENDS)
+def fleet_table(request: pytest.FixtureRequest) -> OpenFleet:
+    """An empty store of the targets' health."""
+    return _memory_fleet() if request.param == "memory" else _dynamo_fleet(request)
+
+
+@pytest.fixture
+def dynamo_fleet_table(request: pytest.FixtureRequest) -> OpenFleet:
+    """An empty store of health, for what only the real adapter can do wrong."""
+    return _dynamo_fleet(request)
 
 
 @pytest.fixture
@@ -136,3 +175,25 @@ def _dynamo_ledger(request: pytest.FixtureRequest) -> LedgerStore:
             yield DynamoLedger(database, table=location.name, retention_days=400)
 
     return LedgerStore(DynamoLedgerReader(location), hot)
+
+
+def _memory_fleet() -> OpenFleet:
+    fleet = MemoryFleet()
+
+    @asynccontextmanager
+    async def hot() -> AsyncIterator[FleetTable]:
+        yield fleet
+
+    return hot
+
+
+def _dynamo_fleet(request: pytest.FixtureRequest) -> OpenFleet:
+    location: TableLocation = request.getfixturevalue("location")
+    breaker_model(location).create_table(wait=True)
+
+    @asynccontextmanager
+    async def hot() -> AsyncIterator[FleetTable]:
+        async with opened(location) as database:
+            yield DynamoFleet(database, table=location.name)
+
+    return hot

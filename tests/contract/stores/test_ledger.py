@@ -9,11 +9,15 @@ import pytest
 from forebay.adapters.dynamodb.ledger_reader import DynamoLedgerReader
 from forebay.adapters.dynamodb.tables import TableLocation, ledger_model
 from forebay.errors import StoreError
-from forebay.model import LedgerRow, Outcome
+from forebay.model import AttemptRecord, AttemptResult, LedgerRow, Outcome
 from forebay.money import NanoUsd
 from tests.contract.stores.conftest import LedgerStore, opened
 from tests.contract.stores.records import FAILED_ROW, NOON, ROW
 
+ATTEMPTS = (
+    AttemptRecord("größe/model", AttemptResult.FAILED, "upstream_unavailable"),
+    AttemptRecord("openai/gpt-5-mini", AttemptResult.COMPLETE, first_token_ms=0),
+)
 DAY_S = 86_400
 TODAY = "2026-11-23"
 
@@ -36,8 +40,13 @@ def read(store: LedgerStore, first_day: str = TODAY, last_day: str = TODAY) -> s
 
 @pytest.mark.parametrize(
     "row",
-    [ROW, FAILED_ROW, replace(ROW, cost_nano_usd=NanoUsd(2**62 + 1), created_at=NOON + 1e-6)],
-    ids=["complete", "failed", "exact"],
+    [
+        ROW,
+        FAILED_ROW,
+        replace(ROW, cost_nano_usd=NanoUsd(2**62 + 1), created_at=NOON + 1e-6),
+        replace(ROW, attempts=ATTEMPTS),
+    ],
+    ids=["complete", "failed", "exact", "attempts"],
 )
 def test_a_row_is_read_as_it_was_put(ledger_store: LedgerStore, row: LedgerRow) -> None:
     assert put_all(ledger_store, [row]) == [row]

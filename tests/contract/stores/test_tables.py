@@ -6,13 +6,22 @@ from typing import Any
 import pytest
 from pynamodb.models import Model
 
-from forebay.adapters.dynamodb.tables import KeyItem, LedgerItem, TableLocation, key_model
+from forebay.adapters.dynamodb.tables import (
+    BreakerItem,
+    JobItem,
+    KeyItem,
+    LedgerItem,
+    TableLocation,
+    key_model,
+)
 from tests.support.template import ROOT, load
 
 TEMPLATE = load(ROOT / "infra" / "tables.yaml")
 TABLES = [
     pytest.param("KeysTable", KeyItem, id="keys"),
     pytest.param("LedgerTable", LedgerItem, id="ledger"),
+    pytest.param("BreakersTable", BreakerItem, id="breakers"),
+    pytest.param("JobsTable", JobItem, id="jobs"),
 ]
 
 
@@ -54,9 +63,15 @@ def test_they_agree_on_the_indexes(table: str, model: type[Model]) -> None:
     assert ours == theirs
 
 
-def test_they_agree_on_when_rows_expire() -> None:
-    assert in_template("LedgerTable")["TimeToLiveSpecification"] == {
-        "AttributeName": LedgerItem.expires_at.attr_name,
+@pytest.mark.parametrize(
+    ("table", "model"),
+    [pytest.param("LedgerTable", LedgerItem), pytest.param("JobsTable", JobItem)],
+)
+def test_they_agree_on_when_rows_expire(
+    table: str, model: type[LedgerItem] | type[JobItem]
+) -> None:
+    assert in_template(table)["TimeToLiveSpecification"] == {
+        "AttributeName": model.expires_at.attr_name,
         "Enabled": True,
     }
 

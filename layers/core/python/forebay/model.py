@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
+from math import inf
 
 from forebay.money import NanoUsd
 
@@ -104,6 +105,10 @@ class AttemptRecord:
     error_code: str | None = None
     first_token_ms: int | None = None
     """From the attempt's own start; None if no word came."""
+    began_ms: int = 0
+    """From the request's arrival to the attempt's start."""
+    ended_ms: int | None = None
+    """From the request's arrival to its end; None: when the request ended."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,6 +144,25 @@ class LedgerRow:
 
 
 @dataclass(frozen=True, slots=True)
+class Timeouts:
+    """The longest single waits of an attempt, in seconds."""
+
+    connect_s: float
+    first_byte_s: float
+    whole_answer_s: float
+    idle_s: float
+
+    def within(self, longest: Timeouts) -> Timeouts:
+        """Shorten each to at most that of `longest`."""
+        return Timeouts(
+            min(self.connect_s, longest.connect_s),
+            min(self.first_byte_s, longest.first_byte_s),
+            min(self.whole_answer_s, longest.whole_answer_s),
+            min(self.idle_s, longest.idle_s),
+        )
+
+
+@dataclass(frozen=True, slots=True)
 class UpstreamRequest:
     """A request as it goes to a provider: the adapter adds address and credentials."""
 
@@ -147,3 +171,7 @@ class UpstreamRequest:
     headers: Mapping[str, str]
     body: bytes
     stream: bool
+    timeouts: Timeouts | None = None
+    """None: the provider's own."""
+    until: float = inf
+    """Monotonic: no wait for the reply reaches beyond."""

@@ -10,7 +10,11 @@ from collections.abc import AsyncIterator, Iterable, Mapping
 from types import TracebackType
 from typing import Protocol, Self
 
+from forebay.admission.idempotency import RunRecord
 from forebay.model import KeyRecord, LedgerRow, UpstreamRequest
+from forebay.resilience.breaker import Breaker, BreakerRecord, Replacement
+from forebay.resilience.fleet_view import Figures, FleetSnapshot
+from forebay.resilience.window import Window
 
 
 class Clock(Protocol):
@@ -98,6 +102,115 @@ class LedgerReader(Protocol):
 
     def rows(self, *, first_day: str, last_day: str) -> Iterable[LedgerRow]:
         """Rows of the UTC days `first_day` to `last_day` (`2026-11-23`, both included)."""
+        ...
+
+
+class FleetStore(Protocol):
+    """What the processes of the fleet tell each other of their targets' health.
+
+    A target has a record; all records' breakers are together in one snapshot, which is what
+    requests read. A new state goes into the record first, where its version decides who wins, and
+    then into the snapshot. Whoever crashes in between leaves a snapshot behind its record: it is
+    published by the next who sees such a record, and by the controller each minute.
+
+    Each method raises `StoreUnavailable` when the store does not answer in time.
+    """
+
+    async def snapshot(self) -> FleetSnapshot:
+        """Read it, at most a moment old (eventually consistent, half a read unit for 4 KB)."""
+        ...
+
+    async def report(self, target: str, told: Window) -> BreakerRecord:
+        """Add to a target's counts and return its record as it is now. One write."""
+        ...
+
+    async def replace(self, target: str, breaker: Breaker) -> Replacement:
+        """Store a target's next state, if its version is the one after the stored one. One write.
+
+        Two writers may have the very same state in mind: `won` alone says whose it is.
+        """
+        ...
+
+    async def publish(self, record: BreakerRecord) -> None:
+        """Put a target's state into the snapshot, unless a later version is there. One write."""
+        ...
+
+    async def spend_credit(self, target: str) -> float | None:
+        """Spend one of the target's retry credit; return what is left, None if there was none."""
+        ...
+
+
+class FleetBooks(Protocol):
+    """What settler and controller enter of targets' health, beside `FleetStore`."""
+
+    async def add_streamed(
+        self, target: str, window: Window, *, batch: str, successes: int
+    ) -> BreakerRecord:
+        """Add what the ledger's stream brought; return the record as it is now. One or two writes.
+
+        Args:
+            target: `provider/model`.
+            window: Attempts by the bucket in which they ended.
+            batch: A name of the stream's batch, the same when it is delivered again: what was added
+                to this target before is not added again.
+            successes: Whole answers; they earn retry credit.
+
+        Raises:
+            StoreUnavailable: The store did not answer in time.
+        """
+        ...
+
+    async def publish_figures(self, target: str, figures: Figures) -> None:
+        """Put a target's figures into the snapshot, if there is room for them. One write.
+
+        `Figures()`, which says nothing, takes them out.
+        """
+        ...
+
+    def records(self) -> AsyncIterator[BreakerRecord]:
+        """All records, in no order; reads the table page by page."""
+        ...
+
+    async def forget(self, record: BreakerRecord) -> None:
+        """Take a closed target's state out of the snapshot, if it is still this one. One write.
+
+        For states that are older than any copy: absent means closed, too.
+        """
+        ...
+
+
+class IdempotencyRecords(Protocol):
+    """Which requests run or have run, and the answers of those that have.
+
+    Each method raises `StoreUnavailable` when the store does not answer in time; what it wrote
+    may be stored all the same. All can be done twice.
+    """
+
+    async def begin(self, record: RunRecord, *, now: float) -> RunRecord | None:
+        """Store a run, unless there is another that has not expired; return that one.
+
+        Of many at once, one gets None. One write.
+        """
+        ...
+
+    async def complete(self, record: RunRecord, content: bytes, *, expires_at: float) -> None:
+        """Store a run's answer, until `expires_at` (epoch seconds). Two writes or more.
+
+        Raises:
+            ConditionFailed: Its record is gone, or another run's who found it expired.
+        """
+        ...
+
+    async def content(self, record: RunRecord) -> bytes:
+        """Read a completed run's answer. A read for each of its parts.
+
+        Raises:
+            StoreError: It is gone or damaged.
+        """
+        ...
+
+    async def remove(self, record: RunRecord) -> None:
+        """Forget a run that stored no answer; one that did stays. One write."""
         ...
 
 

@@ -19,7 +19,15 @@ from forebay.adapters.dynamodb.items import (
     row_to_item,
 )
 from forebay.errors import StoreError
-from forebay.model import KeyRecord, KeyStatus, LedgerRow, Outcome, Usage
+from forebay.model import (
+    AttemptRecord,
+    AttemptResult,
+    KeyRecord,
+    KeyStatus,
+    LedgerRow,
+    Outcome,
+    Usage,
+)
 from forebay.money import NanoUsd
 
 TEXT = st.text(st.characters(exclude_categories=["Cs"]))
@@ -39,6 +47,7 @@ ROWS = st.builds(
     team=st.none() | TEXT,
     request_model=TEXT,
     cost_nano_usd=st.integers(-(10**37), 10**37).map(NanoUsd),
+    attempts=st.lists(st.builds(AttemptRecord, target=TEXT)).map(tuple),
 )
 KEY = KeyRecord("a" * 10, "n", "hash", "t", None, ("m",), KeyStatus.ACTIVE, 1, 1_764_000_000.5)
 ROW = LedgerRow(
@@ -130,6 +139,28 @@ def test_a_row_without_what_it_needs_is_an_error_that_names_it(attribute: str) -
     del item[attribute]
     with pytest.raises(StoreError, match=f"ledger: item .* cannot be read: .*{attribute}"):
         item_to_row(item)
+
+
+@pytest.mark.parametrize(
+    "attempts",
+    [{"S": "x"}, {"L": [{"S": "no JSON"}]}, {"L": [{"S": '["t","vanished",null,null]'}]}],
+    ids=["type", "text", "result"],
+)
+def test_attempts_of_another_kind_are_an_error(attempts: dict[str, object]) -> None:
+    item = row_to_item(ROW, retention_days=1) | {"attempts": attempts}
+    with pytest.raises(StoreError, match=r"ledger: item .* cannot be read"):
+        item_to_row(item)
+
+
+def test_a_row_of_before_attempts_were_kept_has_none() -> None:
+    assert "attempts" not in row_to_item(ROW, retention_days=1)
+    assert item_to_row(row_to_item(ROW, retention_days=1)).attempts == ()
+
+
+def test_attempts_are_kept_as_short_lists() -> None:
+    attempt = AttemptRecord("openai/gpt-5-mini", AttemptResult.COMPLETE, None, 320, 7, 900)
+    item = row_to_item(replace(ROW, attempts=(attempt,)), retention_days=1)
+    assert item["attempts"] == {"L": [{"S": '["openai/gpt-5-mini","complete",null,320,7,900]'}]}
 
 
 def test_a_row_lies_in_one_of_its_utc_day_s_shards() -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from forebay.adapters.aws import CredentialSource
 from forebay.adapters.http.pool import ConnectionPool
@@ -12,7 +12,8 @@ from forebay.adapters.providers.bedrock import SERVICE, BedrockProvider
 from forebay.adapters.providers.http import HttpAddress, HttpProvider
 from forebay.adapters.providers.scripted import ScriptedProvider
 from forebay.adapters.secrets import SecretResolver
-from forebay.ports import Clock, Provider
+from forebay.adapters.system import SystemEntropy
+from forebay.ports import Clock, Entropy, Provider
 from forebay.settings import ProviderKind, ProviderSettings
 
 
@@ -25,12 +26,15 @@ class ProviderFactory:
     credentials: CredentialSource
     """The function's own: what they may do, its role says."""
     clock: Clock
+    entropy: Entropy = field(default_factory=SystemEntropy)
 
     def build(self, settings: ProviderSettings) -> Provider:
         """Build one provider."""
         match settings.kind:
             case ProviderKind.SCRIPTED:
-                return ScriptedProvider(settings.name, settings.scripted, self.clock)
+                return ScriptedProvider(
+                    settings.name, settings.scripted, self.clock, self.entropy.random
+                )
             case ProviderKind.BEDROCK:
                 signature = AwsSignature(SERVICE, settings.region, self.credentials, self.clock)
                 address = HttpAddress(settings.base_url)

@@ -8,6 +8,9 @@ The **hot path** (every request) speaks DynamoDB's JSON over a lean asyncio clie
     attributes    plain values <-> DynamoDB's typed ones
     items         records <-> items: names of the attributes, shards of a day
     keys, ledger  the ports `Keys` and `Ledger`
+    updates       expressions of an `UpdateItem`
+    fleet_items   the same as `items`, for the targets' health
+    fleet         the ports `FleetStore` and `FleetBooks`
 
 **Operators' tools** (admin function, command line) go through PynamoDB: `tables` (the models, which
 define the tables), `key_administration`, `ledger_reader`, `translation` (its errors). They import
@@ -15,8 +18,17 @@ botocore, 400 ms; a test holds the hot path free of it, which is why this module
 path alone.
 """
 
+from forebay.adapters.dynamodb.fleet import DynamoFleet
+from forebay.adapters.dynamodb.idempotency import DynamoIdempotencyRecords
 from forebay.adapters.dynamodb.keys import DynamoKeys
 from forebay.adapters.dynamodb.ledger import DynamoLedger
 from forebay.adapters.dynamodb.wire import DynamoDb, DynamoDbSettings
 
-__all__ = ["DynamoDb", "DynamoDbSettings", "DynamoKeys", "DynamoLedger"]
+__all__ = [
+    "DynamoDb",
+    "DynamoDbSettings",
+    "DynamoFleet",
+    "DynamoIdempotencyRecords",
+    "DynamoKeys",
+    "DynamoLedger",
+]

@@ -11,9 +11,20 @@ from collections.abc import Mapping
 from datetime import UTC, date, datetime
 from typing import Any
 
+import msgspec
+
 from forebay.adapters.dynamodb.attributes import Item, decode_item, encode_item
 from forebay.errors import StoreError
-from forebay.model import KeyRecord, KeyStatus, LedgerRow, Outcome, Usage, UsageSource
+from forebay.model import (
+    AttemptRecord,
+    AttemptResult,
+    KeyRecord,
+    KeyStatus,
+    LedgerRow,
+    Outcome,
+    Usage,
+    UsageSource,
+)
 from forebay.money import NanoUsd
 
 DAY_SHARDS = 8
@@ -99,6 +110,7 @@ def row_to_item(row: LedgerRow, *, retention_days: int) -> Item:
             "cost_nano_usd": row.cost_nano_usd,
             "time_to_first_token_ms": row.time_to_first_token_ms,
             "duration_ms": row.duration_ms,
+            "attempts": tuple(map(_attempt_to_text, row.attempts)) or None,
         }
     )
 
@@ -135,9 +147,31 @@ def item_to_row(item: Mapping[str, Mapping[str, Any]]) -> LedgerRow:
             cost_nano_usd=NanoUsd(fields["cost_nano_usd"]),
             time_to_first_token_ms=fields.get("time_to_first_token_ms"),
             duration_ms=fields["duration_ms"],
+            attempts=tuple(map(_text_to_attempt, fields.get("attempts", ()))),
         )
-    except (KeyError, TypeError, ValueError) as error:
+    except (KeyError, TypeError, ValueError, msgspec.MsgspecError) as error:
         raise _unreadable("ledger", "request_id", item, error) from error
+
+
+def _attempt_to_text(attempt: AttemptRecord) -> str:
+    """Return an attempt as a JSON array: half the bytes that a map of attributes takes."""
+    values = (
+        attempt.target,
+        attempt.result,
+        attempt.error_code,
+        attempt.first_token_ms,
+        attempt.began_ms,
+        attempt.ended_ms,
+    )
+    return msgspec.json.encode(values).decode()
+
+
+def _text_to_attempt(text: str) -> AttemptRecord:
+    target, result, *more = msgspec.json.decode(text, type=_ATTEMPT)
+    return AttemptRecord(target, AttemptResult(result), *more)
+
+
+_ATTEMPT = tuple[str, str, str | None, int | None, int, int | None]
 
 
 def day_shards(day: date) -> list[str]:

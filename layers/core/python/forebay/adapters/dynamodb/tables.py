@@ -1,7 +1,7 @@
 """The tables, as PynamoDB models: for operators' tools, never on the hot path (400 ms of imports).
 
 A model needs its table's name when its class is made, and we learn the name at run time: so the
-classes here have no table, and `key_model` and `ledger_model` derive ones that do. The template's
+classes here have no table, and `key_model` and its like derive ones that do. The template's
 `infra/tables.yaml` says the same to CloudFormation; a contract test compares them.
 """
 
@@ -85,7 +85,21 @@ class LedgerItem(Model):
     cost_nano_usd = NumberAttribute()
     time_to_first_token_ms = NumberAttribute(null=True)
     duration_ms = NumberAttribute()
+    attempts: ListAttribute[UnicodeAttribute] = ListAttribute(of=UnicodeAttribute, null=True)
     by_day = ByDay()
+
+
+class BreakerItem(Model):
+    """One item a target, and the snapshot. Made and read by `fleet_items`, which names the rest."""
+
+    target = UnicodeAttribute(hash_key=True)
+
+
+class JobItem(Model):
+    """One item a job or a stored answer; the adapters that write them name the rest."""
+
+    job_id = UnicodeAttribute(hash_key=True)
+    expires_at = TTLAttribute()
 
 
 def key_model(location: TableLocation) -> type[KeyItem]:
@@ -104,6 +118,24 @@ def ledger_model(location: TableLocation) -> type[LedgerItem]:
         Meta = _meta(location)
 
     return LocatedLedgerItem
+
+
+def breaker_model(location: TableLocation) -> type[BreakerItem]:
+    """Return the model of the breakers table at this place."""
+
+    class LocatedBreakerItem(BreakerItem):
+        Meta = _meta(location)
+
+    return LocatedBreakerItem
+
+
+def job_model(location: TableLocation) -> type[JobItem]:
+    """Return the model of the jobs table at this place."""
+
+    class LocatedJobItem(JobItem):
+        Meta = _meta(location)
+
+    return LocatedJobItem
 
 
 def _meta(location: TableLocation) -> Any:

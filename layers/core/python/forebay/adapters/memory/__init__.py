@@ -6,7 +6,8 @@ outlives the process.
 
 from forebay.adapters.memory.clock import ManualClock
 from forebay.adapters.memory.entropy import SeededEntropy
+from forebay.adapters.memory.fleet import MemoryFleet
 from forebay.adapters.memory.keys import MemoryKeys
 from forebay.adapters.memory.ledger import MemoryLedger
 
-__all__ = ["ManualClock", "MemoryKeys", "MemoryLedger", "SeededEntropy"]
+__all__ = ["ManualClock", "MemoryFleet", "MemoryKeys", "MemoryLedger", "SeededEntropy"]

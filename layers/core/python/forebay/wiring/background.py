@@ -1,0 +1,44 @@
+"""What settler and controller are both built from: they work behind the requests."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from forebay.adapters.aws import credentials_from
+from forebay.adapters.dynamodb import DynamoDb, DynamoDbSettings, DynamoFleet
+from forebay.adapters.system import SystemClock, write_line
+from forebay.adapters.telemetry import JsonLines
+from forebay.ports import Clock, Telemetry
+from forebay.settings import BreakerSettings, Settings
+from forebay.wiring.config import read_config
+
+
+@dataclass(frozen=True, slots=True)
+class Background:
+    """Adapters and settings that they share."""
+
+    fleet: DynamoFleet
+    breaker: BreakerSettings
+    telemetry: Telemetry
+    clock: Clock
+
+
+def build_background(environ: Mapping[str, str]) -> Background:
+    """Build them.
+
+    Raises:
+        ConfigurationError: The environment or gateway.toml is wrong; every fault is named.
+    """
+    settings = Settings.from_env(environ)
+    stores, clock = settings.stores, SystemClock()
+    config = read_config(settings.config_paths, environ)
+    database = DynamoDb(
+        DynamoDbSettings(stores.region, stores.endpoint_url), credentials_from(environ), clock
+    )
+    return Background(
+        DynamoFleet(database, table=stores.breakers_table),
+        config.resilience.breaker,
+        JsonLines(write_line, clock, settings.telemetry.metrics_namespace),
+        clock,
+    )
