@@ -11,6 +11,7 @@ from forebay.errors import (
     ConditionFailed,
     ConfigurationError,
     ForebayError,
+    IdempotencyKeyInUse,
     InvalidRequest,
     LimitExceeded,
     StoreUnavailable,
@@ -60,7 +61,8 @@ def test_every_kind_says_what_it_is(kind: type[ForebayError]) -> None:
 
 @each_kind
 def test_what_may_succeed_later_is_not_the_caller_s_fault(kind: type[ForebayError]) -> None:
-    assert kind.retryable is issubclass(kind, LimitExceeded | UpstreamError | StoreUnavailable)
+    passing = LimitExceeded | UpstreamError | StoreUnavailable | IdempotencyKeyInUse
+    assert kind.retryable is issubclass(kind, passing)
 
 
 def test_an_error_says_its_message() -> None:

@@ -14,8 +14,6 @@ from forebay.ports import Provider
 from forebay.resilience.credit import BURST
 from forebay.resilience.retry import MAX_ATTEMPTS
 from forebay.service.catalog import Catalog, Target
-from forebay.service.gateway import Gateway
-from forebay.service.settlement import Settlement
 from forebay.service.target_dialects import ANTHROPIC, OPENAI, TargetDialect
 from tests.support.asgi import Reply, call
 from tests.support.gateway import PRICE, World
@@ -40,9 +38,8 @@ class Fleet:
         if self.fallback:
             models["f"] = self._targets("fallback", self.fallback, OPENAI)
         fallbacks = {"m": ("f",)} if self.fallback else {}
-        settlement = Settlement(world.ledger, world.counter(), world.telemetry(), world.clock)
         catalog = Catalog(models, {}, fallbacks)
-        self.app = world.serve(Gateway(catalog, settlement, world.clock, world.entropy))
+        self.app = world.serve(world.gateway_of(catalog))
         self.secret = world.secret()
 
     def _targets(

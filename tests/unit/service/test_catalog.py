@@ -4,16 +4,15 @@ import re
 
 import pytest
 
-from forebay.adapters.memory import ManualClock
-from forebay.adapters.providers.scripted import ScriptedProvider
 from forebay.errors import ModelNotFound
 from forebay.model import KeyRecord, KeyStatus
 from forebay.money import FREE
 from forebay.service.catalog import Catalog, Target
 from forebay.service.target_dialects import OPENAI
 from forebay.settings import ScriptedSettings
+from tests.support.scripted import provider
 
-TARGET = Target("p", ScriptedProvider("p", ScriptedSettings(), ManualClock()), "a/b", FREE, OPENAI)
+TARGET = Target("p", provider(ScriptedSettings()), "a/b", FREE, OPENAI)
 CATALOG = Catalog(
     {"small": (TARGET,), "org/big": (TARGET, TARGET)}, {"later": "p: OPENAI_API_KEY not set"}
 )
@@ -43,7 +42,7 @@ def test_a_key_with_a_list_sees_only_what_is_on_it_and_served() -> None:
 
 
 def test_a_model_is_found_with_all_its_targets() -> None:
-    assert CATALOG.find("org/big", key()) == [(TARGET, TARGET)]
+    assert CATALOG.find("org/big", key()).groups == ((TARGET, TARGET),)
 
 
 def test_an_unknown_model_is_refused_with_the_names_of_those_there_are() -> None:

@@ -12,7 +12,8 @@ from forebay.errors import ForebayError, ModelNotFound, UpstreamGarbled, Upstrea
 from forebay.model import KeyRecord, KeyStatus, LedgerRow, Outcome
 from forebay.service.account import Call
 from forebay.service.catalog import Catalog, Target
-from forebay.service.gateway import MAX_ERROR_BYTES, Answer, Gateway
+from forebay.service.gateway import Answer, Gateway
+from forebay.service.relay import MAX_ERROR_BYTES
 from forebay.service.target_dialects import OPENAI
 from tests.support.gateway import PRICE, World
 from tests.support.told_provider import DONE, JSON, Step, ToldProvider, chunk
@@ -168,8 +169,7 @@ def test_targets_are_asked_by_their_weight() -> None:
         Target("light", light, "x", PRICE, OPENAI, weight=1),
         Target("heavy", heavy, "y", PRICE, OPENAI, weight=9),
     )
-    pipeline = world.gateway()
-    gateway = Gateway(Catalog({"m": targets}, {}), pipeline.settlement, world.clock, world.entropy)
+    gateway = world.gateway_of(Catalog({"m": targets}, {}))
 
     async def main() -> set[str]:
         answers = [await read(gateway, world, request()) for _ in range(200)]

@@ -1,17 +1,22 @@
 """The end of a request: counted where nobody else did, stored once, told once."""
 
 import asyncio
+from dataclasses import replace
 from typing import Any
 
 from typing_extensions import override
 
 from forebay.adapters.memory import MemoryLedger
-from forebay.errors import StoreError, StoreUnavailable
+from forebay.adapters.memory.fleet import MemoryFleet
+from forebay.errors import StoreError, StoreUnavailable, UpstreamCut, UpstreamUnavailable
 from forebay.model import KeyRecord, KeyStatus, LedgerRow, Outcome, Usage, UsageSource
+from forebay.money import Price
 from forebay.service.account import Account, Call
 from forebay.service.catalog import Target
-from forebay.service.settlement import RETRY_PAUSES_S, Settlement
+from forebay.service.fleet import Fleet
+from forebay.service.settlement import RETRY_PAUSES_S, UNSEEN_TOKENS, Settlement
 from forebay.service.target_dialects import OPENAI
+from forebay.settings import BreakerSettings
 from tests.support.gateway import PRICE, HastyClock
 from tests.support.told_provider import ToldProvider
 
@@ -69,11 +74,26 @@ class Desk:
         self.ledger = Ledger(self.clock, *failures)
         self.counter = WordCounter()
         self.notes = Notes()
-        self.settlement = Settlement(self.ledger, self.counter, self.notes, self.clock)
+        fleet = Fleet(MemoryFleet(), self.clock, BreakerSettings())
+        self.settlement = Settlement(self.ledger, self.counter, self.notes, self.clock, fleet)
 
     def account(self, **facts: Any) -> Account:
         call = Call("id", KEY, arrived_at=self.clock.now(), started=self.clock.monotonic())
         return Account(call, TARGET, request_model="m", stream=True, **facts)
+
+    def answered(self, *text: str, usage: Usage | None = None) -> Account:
+        """An account of one attempt that answered."""
+        account = self.account(outcome=Outcome.COMPLETE)
+        account.begins(TARGET, list(text), now=self.clock.monotonic()).completed(usage)
+        return account
+
+    def broke_off(self, *text: str, usage: Usage | None = None) -> Account:
+        """An account of one attempt that broke off in mid-answer."""
+        account = self.account(outcome=Outcome.CUT)
+        attempt = account.begins(TARGET, list(text), now=self.clock.monotonic())
+        attempt.usage, attempt.shown = usage, True
+        attempt.failed(UpstreamCut("it broke", target="p/m"))
+        return account
 
     def settle(self, account: Account) -> LedgerRow:
         """Settle and return the row that was told."""
@@ -93,7 +113,7 @@ def test_reported_usage_is_taken_as_it_is() -> None:
     desk = Desk()
     usage = Usage(30, 20, 10, 5)
 
-    row = desk.settle(desk.account(usage=usage, outcome=Outcome.COMPLETE))
+    row = desk.settle(desk.answered(usage=usage))
 
     assert row.usage == usage
     assert row.cost_nano_usd == 20 * 250 + 10 * 25 + 20 * 2000
@@ -103,27 +123,70 @@ def test_reported_usage_is_taken_as_it_is() -> None:
 def test_usage_that_was_not_reported_is_counted_in_the_target_s_vocabulary() -> None:
     desk = Desk()
 
-    row = desk.settle(desk.account(text=["four ", "fi", "ve"], outcome=Outcome.COMPLETE))
+    row = desk.settle(desk.answered("four ", "fi", "ve"))
 
     assert row.usage == Usage(3, 2, source=UsageSource.ESTIMATED)
     assert desk.counter.models == ["model-x", "model-x"]
 
 
-def test_a_request_that_failed_used_nothing() -> None:
+def test_an_attempt_that_was_refused_took_nothing() -> None:
     desk = Desk()
+    account = desk.account()
+    attempt = account.begins(TARGET, [], now=0.0)
+    attempt.failed(UpstreamUnavailable("it is down", target="p/m"))
 
-    row = desk.settle(desk.account(outcome=Outcome.FAILED))
+    row = desk.settle(account)
 
     assert row.usage == Usage(0, 0, source=UsageSource.ESTIMATED)
     assert (row.cost_nano_usd, desk.counter.models) == (0, [])
 
 
-def test_a_request_that_failed_although_usage_was_reported_costs_that() -> None:
+def test_a_stream_that_broke_off_is_charged_for_what_came_and_a_little_that_did_not() -> None:
     desk = Desk()
 
-    row = desk.settle(desk.account(outcome=Outcome.FAILED, usage=Usage(4, 0)))
+    row = desk.settle(desk.broke_off("one ", "two"))
 
-    assert (row.usage, row.cost_nano_usd) == (Usage(4, 0), 1000)
+    assert row.usage == Usage(3, 2 + UNSEEN_TOKENS, source=UsageSource.ESTIMATED)
+
+
+def test_input_that_was_reported_before_the_break_is_taken_as_it_is() -> None:
+    desk = Desk()
+
+    row = desk.settle(desk.broke_off("one ", "two", usage=Usage(30, 1, 10)))
+
+    assert row.usage == Usage(30, 2 + UNSEEN_TOKENS, 10, source=UsageSource.ESTIMATED)
+
+
+def test_usage_that_was_reported_after_the_last_word_is_taken_as_it_is() -> None:
+    desk = Desk()
+
+    row = desk.settle(desk.broke_off("one ", "two", usage=Usage(30, 20)))
+
+    assert row.usage == Usage(30, 20)
+
+
+def test_all_attempts_of_a_request_are_paid_for_at_their_own_price() -> None:
+    desk = Desk()
+    account = desk.broke_off("one", usage=Usage(30, 20))
+    dear = replace(TARGET, price=Price(input=10**9, cached_input=10**9, output=10**9))
+    account.begins(dear, [], now=1.0).completed(Usage(5, 6))
+
+    row = desk.settle(account)
+
+    assert row.usage == Usage(35, 26)
+    assert row.cost_nano_usd == 30 * 250 + 20 * 2000 + 11 * 1000
+    assert [attempt.result for attempt in row.attempts] == ["cut", "complete"]
+
+
+def test_an_attempt_that_nobody_waited_for_is_charged_too() -> None:
+    desk = Desk()
+    account = desk.account(outcome=Outcome.CANCELLED)
+    account.begins(TARGET, [], now=0.0)
+
+    row = desk.settle(account)
+
+    assert row.usage == Usage(3, UNSEEN_TOKENS, source=UsageSource.ESTIMATED)
+    assert [attempt.result for attempt in row.attempts] == ["abandoned"]
 
 
 def test_a_request_has_failed_by_our_fault_until_something_better_is_known() -> None:

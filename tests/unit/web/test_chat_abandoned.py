@@ -8,6 +8,7 @@ import pytest
 from forebay.adapters.memory import MemoryLedger
 from forebay.errors import StoreUnavailable, UpstreamCut
 from forebay.model import LedgerRow, Outcome, Usage, UsageSource
+from forebay.service.settlement import UNSEEN_TOKENS
 from tests.support.asgi import Reply
 from tests.support.gateway import GUARD_S, World, ask, chat
 from tests.support.told_provider import JSON, STREAM, ToldProvider, chunk, usage
@@ -44,7 +45,7 @@ def test_inv2_a_caller_who_leaves_has_a_row_with_what_was_used(
 
     (row,) = world.rows()
     assert (row.outcome, row.status, row.error_code) == (Outcome.CANCELLED, 200, None)
-    assert row.usage == Usage(1, output_tokens, source=UsageSource.ESTIMATED)
+    assert row.usage == Usage(1, output_tokens + UNSEEN_TOKENS, source=UsageSource.ESTIMATED)
     assert len(reply.parts) == break_after
 
 
@@ -109,7 +110,7 @@ def test_inv2_a_request_that_is_cancelled_before_its_provider_answers_has_a_row(
 
     (row,) = world.rows()
     assert (row.outcome, row.status, reply.status) == (Outcome.CANCELLED, 0, 0)
-    assert row.usage == Usage(1, 0, source=UsageSource.ESTIMATED)
+    assert row.usage == Usage(1, UNSEEN_TOKENS, source=UsageSource.ESTIMATED)
 
 
 def test_inv2_a_request_that_is_cancelled_in_mid_answer_has_a_row() -> None:
@@ -117,7 +118,7 @@ def test_inv2_a_request_that_is_cancelled_in_mid_answer_has_a_row() -> None:
 
     (row,) = world.rows()
     assert (row.outcome, row.status) == (Outcome.CANCELLED, 200)
-    assert row.usage == Usage(1, 2, source=UsageSource.ESTIMATED)
+    assert row.usage == Usage(1, 2 + UNSEEN_TOKENS, source=UsageSource.ESTIMATED)
 
 
 def test_inv3_a_stream_whose_time_is_up_says_so() -> None:

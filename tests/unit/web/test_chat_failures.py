@@ -6,8 +6,11 @@ from typing import Any
 
 import pytest
 
+from forebay.adapters.memory import SeededEntropy
 from forebay.errors import UpstreamCut, UpstreamError, UpstreamUnavailable
 from forebay.model import Outcome, Usage, UsageSource
+from forebay.service.settlement import UNSEEN_TOKENS
+from forebay.settings import ScriptedFault, ScriptedFaults
 from tests.support.asgi import Reply
 from tests.support.gateway import World, chat
 from tests.support.told_provider import DONE, JSON, ToldProvider, chunk, event, usage
@@ -17,7 +20,7 @@ from tests.support.told_provider import DONE, JSON, ToldProvider, chunk, event, 
 class Failure:
     """A failure of the scripted provider, and what must become of it."""
 
-    fail: str
+    fault: str
     stream: bool
     status: int
     """What the caller gets; 200 is a stream that breaks off."""
@@ -33,30 +36,39 @@ CUT = Outcome.CUT
 REFUSED, GARBLED = "upstream_refused", "upstream_garbled"
 UNAVAILABLE, BROKEN = "upstream_unavailable", "upstream_cut"
 FAILURES = (
+    Failure("down", True, 503, UNAVAILABLE, UNAVAILABLE, 0),
+    Failure("down", False, 503, UNAVAILABLE, UNAVAILABLE, 0),
     Failure("refuse", True, 503, UNAVAILABLE, UNAVAILABLE, 0),
     Failure("refuse", False, 503, UNAVAILABLE, UNAVAILABLE, 0),
-    Failure("status_500", True, 502, REFUSED, REFUSED, 500),
-    Failure("status_500", False, 502, REFUSED, REFUSED, 500),
-    Failure("status_429", True, 429, None, REFUSED, 429),
-    Failure("status_429", False, 429, None, REFUSED, 429),
-    Failure("garbage", True, 502, GARBLED, GARBLED, 200),
-    Failure("garbage", False, 502, GARBLED, GARBLED, 200),
+    Failure("server_error", True, 502, REFUSED, REFUSED, 500),
+    Failure("server_error", False, 502, REFUSED, REFUSED, 500),
+    Failure("bad_gateway", True, 502, REFUSED, REFUSED, 502),
+    Failure("bad_gateway", False, 502, REFUSED, REFUSED, 502),
+    Failure("rate_limited", True, 429, None, REFUSED, 429),
+    Failure("rate_limited", False, 429, None, REFUSED, 429),
+    Failure("broken_json", True, 200, BROKEN, BROKEN, 200, CUT),
+    Failure("broken_json", False, 502, GARBLED, GARBLED, 200),
     Failure("html", True, 502, GARBLED, GARBLED, 200),
     Failure("html", False, 502, GARBLED, GARBLED, 200),
+    Failure("wrong_content_type", True, 502, GARBLED, GARBLED, 200),
     Failure("empty", True, 502, GARBLED, GARBLED, 200),
     Failure("empty", False, 502, GARBLED, GARBLED, 200),
     Failure("cut", True, 200, BROKEN, BROKEN, 200, CUT),
     Failure("cut", False, 502, BROKEN, BROKEN, 200),
     Failure("stall", True, 200, UNAVAILABLE, UNAVAILABLE, 200, CUT),
     Failure("stall", False, 503, UNAVAILABLE, UNAVAILABLE, 200),
+    Failure("long_line", True, 200, BROKEN, BROKEN, 200, CUT),
+    Failure("long_line", False, 502, GARBLED, GARBLED, 200),
 )
+HARMLESS = (("slow_first_byte", True), ("slow_first_byte", False), ("wrong_content_type", False))
+"""Faults that leave an answer whole, and whether it is streamed."""
 each_failure = pytest.mark.parametrize(
-    "case", FAILURES, ids=lambda case: f"{case.fail}-{'stream' if case.stream else 'whole'}"
+    "case", FAILURES, ids=lambda case: f"{case.fault}-{'stream' if case.stream else 'whole'}"
 )
 
 
 def ask(case: Failure, world: World, **request: Any) -> Reply:
-    return chat(world, world.app(world.scripted(fail=case.fail)), stream=case.stream, **request)
+    return chat(world, world.app(world.scripted(case.fault)), stream=case.stream, **request)
 
 
 def error_of(reply: Reply) -> dict[str, object]:
@@ -101,9 +113,12 @@ def test_only_what_was_answered_is_paid_for(case: Failure) -> None:
     ask(case, world)
 
     (row,) = world.rows()
-    used = Usage(1, 7, source=UsageSource.ESTIMATED)
+    tries = len(row.attempts)
+    said = 7 + UNSEEN_TOKENS if case.stream else 0
+    used = Usage(tries, tries * said, source=UsageSource.ESTIMATED)
     nothing = Usage(0, 0, source=UsageSource.ESTIMATED)
-    assert row.usage == (used if case.outcome is CUT else nothing)
+    was_working = case.outcome is CUT or case.error_code == "upstream_cut"
+    assert row.usage == (used if was_working else nothing)
     assert row.cost_nano_usd == row.usage.input_tokens * 250 + row.usage.output_tokens * 2000
 
 
@@ -127,6 +142,70 @@ def test_inv5_no_line_has_the_prompt_the_answer_or_the_key(case: Failure) -> Non
     log = json.dumps(world.lines)
     canaries = ("CANARY", "Water", "this is no", "scripted fail", "<html", secret, secret[15:45])
     assert [canary for canary in canaries if canary in log] == []
+
+
+def test_every_fault_of_the_scripted_provider_is_tried() -> None:
+    tried = {case.fault for case in FAILURES} | {fault for fault, _ in HARMLESS}
+
+    assert tried | {ScriptedFault.DUPLICATED_CHUNK} == set(ScriptedFault)
+
+
+@pytest.mark.parametrize(("fault", "stream"), HARMLESS)
+def test_a_fault_that_spares_the_answer_is_none_for_the_caller(fault: str, *, stream: bool) -> None:
+    world = World()
+
+    reply = chat(world, world.app(world.scripted(fault, tokens=3)), stream=stream)
+
+    assert (reply.status, b'"stop"' in reply.body) == (200, True)
+    (row,) = world.rows()
+    assert (row.outcome, row.usage.output_tokens) == (Outcome.COMPLETE, 3)
+
+
+def outcomes(seed: int) -> list[tuple[int, str | None]]:
+    """What becomes of many requests to a provider that fails half of the time."""
+    world = World(entropy=SeededEntropy(seed))
+    kinds = ("refuse", "server_error", "rate_limited", "cut", "broken_json")
+    faults = ScriptedFaults(**dict.fromkeys(kinds, 0.1))  # type: ignore[arg-type] # shares, all
+    app = world.app(world.scripted(faults=faults))
+    replies = [chat(world, app, stream=True) for _ in range(30)]
+    rows = sorted(world.rows(), key=lambda row: row.request_id)
+    return [(each.status, row.error_code) for each, row in zip(replies, rows, strict=True)]
+
+
+def test_the_same_dice_fail_the_same_way() -> None:
+    assert outcomes(1) == outcomes(1) != outcomes(2)
+
+
+def test_a_late_first_byte_is_in_the_row() -> None:
+    world = World()
+
+    chat(world, world.app(world.scripted("slow_first_byte", first_token_ms=200)), stream=True)
+
+    (row,) = world.rows()
+    assert row.time_to_first_token_ms == 30_200
+
+
+def test_a_chunk_that_comes_twice_is_passed_on_twice() -> None:
+    world = World()  # chunks have no numbers: that it is no third "gate" cannot be known
+
+    reply = chat(world, world.app(world.scripted("duplicated_chunk", tokens=6)), stream=True)
+
+    contents = [each["choices"][0]["delta"].get("content") for each in reply.events()[:-1]]
+    assert "".join(filter(None, contents)) == "Water waits behind the gate gate until"
+    assert reply.body.endswith(DONE)
+
+
+def test_a_full_provider_says_when_it_has_room_and_keeps_its_word() -> None:
+    world = World()
+    app = world.app(world.scripted(requests_per_minute=1))
+    world.clock.advance(0.5)
+
+    statuses = [chat(world, app).status]
+    refused = chat(world, app)
+    world.clock.advance(float(refused.headers["retry-after"]))
+    statuses += [refused.status, chat(world, app).status]
+
+    assert statuses == [200, 429, 200]
 
 
 def test_a_provider_s_advice_about_retries_reaches_the_caller() -> None:

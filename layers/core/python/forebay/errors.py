@@ -9,7 +9,9 @@
     │   ├── AuthenticationFailed   no key, malformed, unknown or revoked
     │   ├── PermissionDenied       a good key that may not do this
     │   ├── ModelNotFound          no such model, or none that this key may use
-    │   └── NotFound               no such path, key or job
+    │   ├── NotFound               no such path, key or job
+    │   ├── IdempotencyKeyReused   an Idempotency-Key that came with another body before
+    │   └── IdempotencyKeyInUse    the first request with it still runs; says when to ask again
     ├── LimitExceeded          the caller's allowance is used up; says when it frees
     ├── UpstreamError          the provider is at fault
     │   ├── UpstreamUnavailable    no connection, or no reply in time
@@ -94,6 +96,30 @@ class NotFound(CallerError):
     """No such thing."""
 
     code = "not_found"
+
+
+class IdempotencyKeyReused(CallerError):
+    """The caller's `Idempotency-Key` came with another body before."""
+
+    code = "idempotency_key_reused"
+
+
+class IdempotencyKeyInUse(CallerError):
+    """The first request with this `Idempotency-Key` still runs.
+
+    The only caller's error that passes by itself: nothing is wrong but the moment.
+
+    Args:
+        message: See `ForebayError`.
+        retry_after_s: Seconds after which it is worth asking again.
+    """
+
+    code = "idempotency_key_in_use"
+    retryable = True
+
+    def __init__(self, message: str, *, retry_after_s: float) -> None:
+        super().__init__(message)
+        self.retry_after_s = retry_after_s
 
 
 class LimitExceeded(ForebayError):

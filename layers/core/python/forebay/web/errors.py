@@ -29,7 +29,9 @@ STATUS: dict[type[errors.ForebayError], int] = {
     errors.PermissionDenied: 403,
     errors.ModelNotFound: 404,
     errors.NotFound: 404,
+    errors.IdempotencyKeyInUse: 409,
     errors.PayloadTooLarge: 413,
+    errors.IdempotencyKeyReused: 422,
     errors.LimitExceeded: 429,
     errors.UpstreamError: 502,
     errors.UpstreamUnavailable: 503,
@@ -102,8 +104,12 @@ def _status(error: errors.ForebayError) -> int:
 
 def _headers(error: errors.ForebayError) -> dict[str, str]:
     match error:
-        case errors.LimitExceeded():
-            return {"retry-after": str(math.ceil(error.retry_after_s))}
+        case errors.LimitExceeded() | errors.IdempotencyKeyInUse():
+            headers = {"retry-after": str(math.ceil(error.retry_after_s))}
+            if isinstance(error, errors.IdempotencyKeyInUse):
+                # Said aloud: not every SDK takes a 409 as a reason to wait and ask again.
+                headers["x-should-retry"] = "true"
+            return headers
         case errors.UpstreamRefused():
             return {"x-forebay-target": error.target, **error.headers}
         case errors.UpstreamError():
