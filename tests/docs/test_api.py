@@ -6,7 +6,7 @@ import pytest
 
 from forebay import errors
 from forebay.dialects.anthropic_messages_errors import error_type
-from forebay.service.gateway import RETRY_HEADERS
+from forebay.service.relay import RETRY_HEADERS
 from forebay.settings import MAX_REQUEST_BODY_BYTES
 from forebay.web.app import EXPOSED_HEADERS
 from forebay.web.errors import PASSED_ON, http_error
@@ -21,7 +21,9 @@ ERRORS: list[errors.ForebayError] = [
     errors.InvalidRequest(""),
     errors.AuthenticationFailed(""),
     errors.ModelNotFound(""),
+    errors.IdempotencyKeyInUse("", retry_after_s=1),
     errors.PayloadTooLarge(""),
+    errors.IdempotencyKeyReused(""),
     errors.UpstreamRefused("", target="a/b", status=500, headers={}, error=None),
     errors.UpstreamGarbled("", target="a/b"),
     errors.UpstreamCut("", target="a/b"),

@@ -24,15 +24,22 @@ from forebay.dialects.canonical import (
     Unsupported,
     UsageReported,
 )
+from forebay.dialects.continuation import continuing
+from forebay.dialects.embeddings import parse_request as parse_embeddings
 from forebay.dialects.question import AnswerIdentity
+from forebay.errors import InvalidRequest
+from forebay.service.catalog import Target
+from forebay.service.embedding_targets import check_able
 from forebay.service.target_dialects import TargetDialect
 from forebay.settings import ConfigSource, PriceTable, ProviderKind, parse_gateway_toml
 from forebay.settings.provider_kinds import DEFAULT_BASE_URLS
-from forebay.wiring.gateway import DIALECTS
+from forebay.wiring.catalog import DIALECTS
 from tests.docs.pages import ROOT, blocks
+from tests.support.gateway import PRICE
+from tests.support.told_provider import ToldProvider
 
 PAGE = "docs/reference/providers.md"
-PRICES = ROOT / "layers/core/python/forebay/data/prices.json"
+PRICES_FILE = ROOT / "layers/core/python/forebay/data/prices.json"
 
 # `scripted` takes what `openai` takes and heeds little of it: there is nothing to tell apart.
 COLUMNS = {
@@ -247,7 +254,7 @@ def test_the_table_tells_something_apart() -> None:
 def parsed(text: str) -> set[ProviderKind]:
     """Return the kinds that an example configures; every one of its models can be called."""
     environ = dict.fromkeys(re.findall(r'"env:(\w+)"', text), "set")
-    prices = PriceTable.from_json(PRICES.read_bytes())
+    prices = PriceTable.from_json(PRICES_FILE.read_bytes())
     config = parse_gateway_toml([ConfigSource(PAGE, text.encode())], environ, prices)
     assert set(config.available_models()) == set(config.models) != set()
     return {provider.kind for provider in config.providers.values()}
@@ -268,3 +275,44 @@ def test_every_kind_has_an_example() -> None:
 @pytest.mark.parametrize("kind", DEFAULT_BASE_URLS)
 def test_the_page_names_the_address_of(kind: ProviderKind) -> None:
     assert f"`{DEFAULT_BASE_URLS[kind]}`" in (ROOT / PAGE).read_text()
+
+
+def rows_of(heading: str) -> dict[str, list[str]]:
+    """The table below a heading: its cells by its first one."""
+    section = (ROOT / PAGE).read_text().partition(f"\n{heading}\n")[2].partition("\n## ")[0]
+    cells = [
+        re.split(r"\s*\|\s*", line.strip("| ")) for line in section.splitlines() if "|" in line
+    ]
+    return {first.strip("`"): rest for first, *rest in cells}
+
+
+EMBEDDING_MODELS = {"Titan V2": "amazon.titan-embed-text-v2:0", "Cohere": "cohere.embed-v4:0"}
+
+
+def embeds(kind: ProviderKind, model: str) -> bool:
+    target = Target("p", ToldProvider(), model, PRICE, DIALECTS[kind])
+    try:
+        check_able(target, parse_embeddings(b'{"model":"m","input":"hi"}'))
+    except InvalidRequest:
+        return False
+    return True
+
+
+@pytest.mark.parametrize("kind", ProviderKind)
+def test_the_page_says_who_embeds_and_who_completes(kind: ProviderKind) -> None:
+    embedding, completing = rows_of("## Embeddings and completions")[kind]
+
+    if embeds(kind, "any"):
+        assert embedding == "yes"
+    else:
+        able = [name for name, model in EMBEDDING_MODELS.items() if embeds(kind, model)]
+        assert embedding == (", ".join(able) or "no")
+    assert completing == ("yes" if DIALECTS[kind].speaks_chat else "no")
+
+
+@pytest.mark.parametrize("kind", ProviderKind)
+def test_the_page_says_who_goes_on_and_how(kind: ProviderKind) -> None:
+    (how,) = rows_of("## Going on with an answer")[kind]
+
+    old, new = continuing(kind, "claude-haiku-4-5"), continuing(kind, "any")
+    assert how == (new if old is new else f"Claude up to 4.5: {old}, others: {new}")

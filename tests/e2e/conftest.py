@@ -16,15 +16,15 @@ scripted = { first_token_ms = 20, token_gap_ms = 2, tokens = 20 }
 
 [providers.cut]
 kind = "scripted"
-scripted = { first_token_ms = 5, token_gap_ms = 1, fail = "cut", fail_after_tokens = 7 }
+scripted = { first_token_ms = 5, token_gap_ms = 1, faults = { cut = 1, after_tokens = 7 } }
 
 [providers.limited]
 kind = "scripted"
-scripted = { fail = "status_429" }
+scripted.faults.rate_limited = 1
 
 [providers.broken]
 kind = "scripted"
-scripted = { fail = "status_500" }
+scripted.faults.server_error = 1
 
 [models.good]
 targets = [{ provider = "good", model = "script" }]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import secrets
+import sys
 import time
 
 
@@ -39,3 +40,9 @@ class SystemEntropy:
     def token_bytes(self, count: int) -> bytes:
         """Unpredictable bytes, fit for secrets."""
         return secrets.token_bytes(count)
+
+
+def write_line(line: bytes) -> None:
+    """Write a line of the log; CloudWatch reads standard output."""
+    sys.stdout.buffer.write(line)
+    sys.stdout.buffer.flush()

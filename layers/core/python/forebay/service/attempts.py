@@ -1,19 +1,23 @@
 """Which targets a request is tried at, in which order, and when it is given up.
 
-The model's own targets come first, each by its weight, then those of its fallbacks in their order.
-Each target is tried once; when all have failed, the first may be tried again while its credit
-lasts. At most `MAX_ATTEMPTS` in all (invariant 6).
+The model's own targets come first, then those of its fallbacks in their order; one whose breaker
+is open is passed over while there is another. Each target is tried once; when all have failed, one
+of them may be tried again while its credit lasts. At most `MAX_ATTEMPTS` in all (invariant 6).
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
 
+from forebay.dialects.continuation import Interrupted
 from forebay.dialects.exchange import Exchange
 from forebay.dialects.question import AnswerIdentity, Question
 from forebay.errors import InvalidRequest, UpstreamError, UpstreamRefused
-from forebay.resilience.credit import RetryCredit
+from forebay.model import Usage
+from forebay.money import NanoUsd
+from forebay.ports import Clock
+from forebay.resilience.deadline import Deadline
 from forebay.resilience.retry import (
     MAX_ATTEMPTS,
     MAX_RETRY_AFTER_S,
@@ -22,32 +26,21 @@ from forebay.resilience.retry import (
     retry_after_s,
     same_target_may_help,
 )
-from forebay.service.account import Call
-from forebay.service.catalog import Target
-from forebay.service.exchanges import exchange_for
+from forebay.service.account import Account
+from forebay.service.catalog import ModelPolicy, Target
+from forebay.service.dispatch import Choice, Dispatch
+from forebay.service.exchanges import continued_exchange, exchange_for
 
+Prepare = Callable[[Target], Exchange | None]
+"""Prepares the exchange with a target; None if it is not the one for this."""
 
-@dataclass(slots=True)
-class Credits:
-    """The retry credit of each target, in this process."""
-
-    _of: dict[str, RetryCredit] = field(default_factory=dict)
-
-    def succeeded(self, target: Target) -> None:
-        """Note a success."""
-        self._of[target.name] = self._of.get(target.name, RetryCredit()).succeeded()
-
-    def spend(self, target: Target) -> bool:
-        """Take one credit if there is one."""
-        left = self._of.get(target.name, RetryCredit()).spent()
-        if left is not None:
-            self._of[target.name] = left
-        return left is not None
+Delivered = Callable[[Interrupted], Awaitable[Usage]]
+"""Counts what the caller has: the original input, and the output that was sent."""
 
 
 @dataclass(frozen=True, slots=True)
-class Attempt:
-    """One try at one target."""
+class Try:
+    """One attempt that is to be made."""
 
     number: int
     """From 1."""
@@ -57,90 +50,188 @@ class Attempt:
     """To wait before it."""
 
 
+@dataclass(frozen=True, slots=True)
+class Job:
+    """What all attempts of a request have in common."""
+
+    asked: Question
+    account: Account
+    policy: ModelPolicy
+    deadline: Deadline
+    delivered: Delivered
+
+    def spent(self) -> NanoUsd:
+        """What the attempts have cost so far."""
+        return self.account.cost_nano_usd
+
+
 class Attempts:
     """The attempts of one request.
 
     Args:
-        asked: What is asked.
-        call: By whom and when.
-        targets: In order of preference, each once, at least one.
-        credits: Shared by all requests of the process.
-        roll: Uniform in [0, 1) at each call.
+        job: What is to be done.
+        choice: The targets, at least one.
+        dispatch: Knows which targets are left alone, has their credit, and spreads the pauses.
+        clock: Tells the time.
     """
 
-    def __init__(
-        self,
-        asked: Question,
-        call: Call,
-        targets: list[Target],
-        credits: Credits,  # noqa: A002 - the field's word
-        roll: Callable[[], float],
-    ) -> None:
-        self._asked = asked
-        self._call = call
-        self._untried = iter(targets)
-        self._credits = credits
-        self._roll = roll
-        self._failed: list[tuple[Target, UpstreamError]] = []
+    def __init__(self, job: Job, choice: Choice, dispatch: Dispatch, clock: Clock) -> None:
+        self._job = job
+        self._choice = choice
+        self._untried = choice.targets[::-1]
+        self._dispatch = dispatch
+        self._clock = clock
+        self._passed_over: list[Target] = []
+        self._failed: list[tuple[Try, UpstreamError]] = []
+        self._made = 0
+        self._hedges = job.policy.resilience.hedge
         self._retries = 0
 
-    def first(self) -> Attempt:
+    @property
+    def policy(self) -> ModelPolicy:
+        """The model's."""
+        return self._job.policy
+
+    async def first(self) -> Try:
         """The first attempt, at the first target that can do what is asked.
 
         Raises:
             InvalidRequest: None can; it is the first one's complaint.
         """
         complaints: list[InvalidRequest] = []
-        for attempt in self._able(complaints):
-            return attempt
-        raise complaints[0]
+        following = await self._next(self._afresh, complaints)
+        if following is None:
+            raise complaints[0]
+        return following
 
-    def after(self, failed: Target, error: UpstreamError, *, now: float) -> Attempt | None:
-        """The attempt that follows a failure; None if that was the last.
+    def patience_s(self, step: Try) -> float | None:
+        """How long an attempt may be silent before `rival` is asked too; None: for ever.
 
-        Args:
-            failed: The target that was tried.
-            error: How it failed; nothing of its answer has reached the caller.
-            now: Epoch seconds.
+        One hedge a call at most, and none for an answer in one piece: its first word comes last.
         """
-        self._failed.append((failed, error))
-        if len(self._failed) >= MAX_ATTEMPTS or not another_target_may_help(error):
+        account = self._job.account
+        may_hedge = self._hedges and account.stream and not account.began and self._untried
+        return self._choice.hedge_after_s(step.target) if may_hedge else None
+
+    async def rival(self) -> Try | None:
+        """An attempt beside one that is late, within the budget; None if there is none to make."""
+        self._hedges = False
+        if self._made >= MAX_ATTEMPTS or not self._dispatch.spend_hedge():
             return None
-        for attempt in self._able([]):
-            return attempt
-        return self._again(now)
+        return await self._next(self._afresh, [], last_resort=False)
 
-    def succeeded(self, target: Target) -> None:
-        """Note that a target answered."""
-        self._credits.succeeded(target)
+    def failed(self, step: Try, error: UpstreamError) -> None:
+        """Note how an attempt failed."""
+        self._failed.append((step, error))
 
-    def _able(self, complaints: list[InvalidRequest]) -> Iterator[Attempt]:
-        for target in self._untried:
-            try:
-                yield self._attempt(target, 0.0)
-            except InvalidRequest as complaint:
-                complaints.append(complaint)
+    async def following(self) -> Try | None:
+        """The attempt that follows the last failure; None if that was the end.
 
-    def _again(self, now: float) -> Attempt | None:
-        """The target that is likeliest to answer next time, if any has patience and credit left."""
-        for target, error in self._failed:
-            pause_s = self._pause_s(error, now)
-            if pause_s is not None and self._credits.spend(target):
-                self._retries += 1
-                return self._attempt(target, pause_s)
+        Once the caller has seen any of an answer, it is one that goes on with it.
+        """
+        step, error = self._failed[-1]
+        self._dispatch.fleet.begin()  # it may be long since the request came
+        if self._made >= MAX_ATTEMPTS or not another_target_may_help(error):
+            return None
+        prepare: Prepare = self._afresh
+        if self._job.account.began:
+            resumed = await self._continuing(step)
+            if resumed is None:
+                return None
+            prepare = resumed
+        return await self._next(prepare, []) or await self._again(prepare)
+
+    # --- which target
+
+    async def _next(
+        self, prepare: Prepare, complaints: list[InvalidRequest], *, last_resort: bool = True
+    ) -> Try | None:
+        while self._untried:
+            target = self._untried.pop()
+            following = self._try(prepare, target, complaints)
+            if following is None:
+                continue
+            if await self._dispatch.fleet.may_try(target.name):
+                return self._counted(following)
+            self._passed_over.append(target)
+        # A target that is left alone is still better than no answer at all.
+        while last_resort and self._passed_over:
+            following = self._try(prepare, self._passed_over.pop(0), complaints)
+            if following is not None:
+                return self._counted(following)
         return None
 
-    def _pause_s(self, error: UpstreamError, now: float) -> float | None:
+    async def _again(self, prepare: Prepare) -> Try | None:
+        """The target that is likeliest to answer next time, if any has patience and credit left."""
+        for step, error in self._failed:
+            target, pause_s = step.target, self._pause_s(error)
+            following = None if pause_s is None else self._try(prepare, target, [], pause_s)
+            if following is not None and await self._dispatch.fleet.spend_credit(target.name):
+                self._retries += 1
+                return self._counted(following)
+        return None
+
+    def _pause_s(self, error: UpstreamError) -> float | None:
         """How long to wait before the same target is asked again; None: not again."""
         if not same_target_may_help(error):
             return None
         headers = error.headers if isinstance(error, UpstreamRefused) else {}
-        asked_s = retry_after_s(headers, now=now)
+        asked_s = retry_after_s(headers, now=self._clock.now())
         if asked_s is not None and asked_s > MAX_RETRY_AFTER_S:
             return None
-        return max(asked_s or 0.0, backoff_s(self._retries, self._roll()))
+        pause_s = max(asked_s or 0.0, backoff_s(self._retries, self._dispatch.entropy.random()))
+        in_time = pause_s < self._job.deadline.remaining(self._clock.monotonic())
+        return pause_s if in_time else None
 
-    def _attempt(self, target: Target, pause_s: float) -> Attempt:
-        identity = AnswerIdentity(self._call.request_id, target.model, int(self._call.arrived_at))
-        exchange = exchange_for(self._asked, target, identity)
-        return Attempt(len(self._failed) + 1, target, exchange, pause_s)
+    # --- what is asked of it
+
+    def _try(
+        self,
+        prepare: Prepare,
+        target: Target,
+        complaints: list[InvalidRequest],
+        pause_s: float = 0.0,
+    ) -> Try | None:
+        try:
+            exchange = prepare(target)
+        except InvalidRequest as complaint:
+            complaints.append(complaint)
+            return None
+        return None if exchange is None else Try(self._made + 1, target, exchange, pause_s)
+
+    def _counted(self, following: Try) -> Try:
+        self._made += 1
+        return following
+
+    def _afresh(self, target: Target) -> Exchange:
+        hold_tools = self._job.policy.resilience.buffer_tool_calls
+        return exchange_for(
+            self._job.asked,
+            target,
+            self._identity(target),
+            spent=self._job.spent,
+            hold_tools=hold_tools,
+        )
+
+    async def _continuing(self, failed: Try) -> Prepare | None:
+        """Prepare to go on where an answer broke off; None if nobody can."""
+        interrupted = failed.exchange.interrupted()
+        if interrupted is None or not self._job.policy.resilience.continuation:
+            return None
+        delivered = await self._job.delivered(interrupted)
+
+        def prepare(target: Target) -> Exchange | None:
+            return continued_exchange(
+                self._job.asked,
+                target,
+                self._identity(target),
+                interrupted,
+                delivered=delivered,
+                spent=self._job.spent,
+            )
+
+        return prepare
+
+    def _identity(self, target: Target) -> AnswerIdentity:
+        call = self._job.account.call
+        return AnswerIdentity(call.request_id, target.model, int(call.arrived_at))

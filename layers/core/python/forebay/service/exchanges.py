@@ -2,40 +2,67 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from forebay.dialects import anthropic_messages_request, openai_chat
 from forebay.dialects.anthropic_messages_exchange import MessageStreamExchange, read_message
 from forebay.dialects.anthropic_messages_request import MessagesRequest
-from forebay.dialects.exchange import (
-    ChatStreamExchange,
-    Exchange,
-    TranslatedExchange,
-    UsageNote,
-    WholeExchange,
-    read_completion,
+from forebay.dialects.completions import CompletionRequest
+from forebay.dialects.completions_exchange import (
+    CompletionStreamExchange,
+    upstream_request,
+    whole_reader,
 )
+from forebay.dialects.continuation import (
+    Interrupted,
+    continued,
+    may_continue,
+    way_to_continue,
+)
+from forebay.dialects.continued import ContinuedExchange, Resumption
+from forebay.dialects.exchange import Exchange, TranslatedExchange, UsageNote, WholeExchange
 from forebay.dialects.openai_chat import ChatRequest
+from forebay.dialects.openai_chat_exchange import ChatStreamExchange, read_completion
 from forebay.dialects.question import AnswerIdentity, Question
+from forebay.dialects.seam import Seam, opening_for
 from forebay.model import UpstreamRequest, Usage
-from forebay.money import format_usd
+from forebay.money import NanoUsd, format_usd
 from forebay.service.catalog import Target
+from forebay.settings import Continuing
+
+Spent = Callable[[], NanoUsd]
+"""What earlier attempts of the same request have cost by the time it is asked."""
 
 
-def exchange_for(asked: Question, target: Target, identity: AnswerIdentity) -> Exchange:
+def exchange_for(
+    asked: Question,
+    target: Target,
+    identity: AnswerIdentity,
+    *,
+    spent: Spent,
+    hold_tools: bool = True,
+) -> Exchange:
     """Prepare the exchange of a caller's request with a target.
 
     Where both speak OpenAI's chat dialect, or both Anthropic's messages, nothing is translated.
 
+    Args:
+        asked: The request.
+        target: The target.
+        identity: What the answer bears.
+        spent: Shown together with what this one costs.
+        hold_tools: Whether tool calls go out only with the end of a whole answer.
+
     Raises:
         InvalidRequest: The target cannot do what the caller asks for; `param` names the field.
     """
-
-    def note(usage: Usage) -> dict[str, str]:
-        return {"cost_usd": format_usd(target.cost(usage))}
-
+    note = _note(target, spent)
     if asked.chat is not None and target.dialect.speaks_chat:
-        return _chat_as_it_came(asked.chat, target.model, note)
+        return _chat_as_it_came(asked.chat, target.model, note, hold_tools=hold_tools)
     if asked.messages is not None and target.dialect.speaks_messages:
-        return _messages_as_they_came(asked.messages, target.model, note)
+        return _messages_as_they_came(asked.messages, target.model, note, hold_tools=hold_tools)
+    if asked.completion is not None and target.dialect.speaks_chat:
+        return _completion_as_it_came(asked.completion, target.model, note)
     conversation = asked.conversation()
     return TranslatedExchange(
         target.dialect.encode(conversation, target.model),
@@ -43,10 +70,56 @@ def exchange_for(asked: Question, target: Target, identity: AnswerIdentity) -> E
         target.dialect.reader(conversation, identity),
         asked.writer(identity),
         note,
+        hold_tools=hold_tools,
     )
 
 
-def _chat_as_it_came(asked: ChatRequest, model: str, note: UsageNote) -> Exchange:
+def continued_exchange(
+    asked: Question,
+    target: Target,
+    identity: AnswerIdentity,
+    interrupted: Interrupted,
+    *,
+    delivered: Usage,
+    spent: Spent,
+) -> Exchange | None:
+    """Prepare a target's exchange for the rest of an answer; None: it cannot go on with this one.
+
+    Args:
+        asked: The caller's request; its `conversation` is translated, whatever the target speaks.
+        target: The target.
+        identity: As of any exchange with it; the caller sees the first answer's.
+        interrupted: What the caller has.
+        delivered: Tokens of the original input, and of the output that the caller has.
+        spent: See `exchange_for`.
+
+    Raises:
+        InvalidRequest: The target cannot do what the caller asks for.
+    """
+    conversation = asked.conversation()
+    how = way_to_continue(conversation, target.continuing)
+    opening = opening_for(interrupted.text, how)
+    if how is Continuing.NONE or opening is None or not may_continue(conversation, interrupted):
+        return None
+    resumed = continued(
+        conversation, interrupted.text, how, delivered_tokens=delivered.output_tokens
+    )
+    return ContinuedExchange(
+        target.dialect.encode(resumed, target.model),
+        target.dialect.stream_type,
+        target.dialect.reader(resumed, identity),
+        Resumption(interrupted, Seam(interrupted.text, opening, conversation.stop), delivered),
+        _note(target, spent),
+    )
+
+
+def _note(target: Target, spent: Spent) -> UsageNote:
+    return lambda usage: {"cost_usd": format_usd(NanoUsd(spent() + target.cost(usage)))}
+
+
+def _chat_as_it_came(
+    asked: ChatRequest, model: str, note: UsageNote, *, hold_tools: bool
+) -> Exchange:
     request = UpstreamRequest(
         path=openai_chat.PATH,
         headers={"content-type": "application/json"},
@@ -54,12 +127,21 @@ def _chat_as_it_came(asked: ChatRequest, model: str, note: UsageNote) -> Exchang
         stream=asked.stream,
     )
     if asked.stream:
-        return ChatStreamExchange(asked, request, note)
+        return ChatStreamExchange(asked, request, note, hold_tools=hold_tools)
     return WholeExchange(request, read_completion)
 
 
-def _messages_as_they_came(asked: MessagesRequest, model: str, note: UsageNote) -> Exchange:
+def _messages_as_they_came(
+    asked: MessagesRequest, model: str, note: UsageNote, *, hold_tools: bool
+) -> Exchange:
     request = anthropic_messages_request.encode_request(asked, model=model)
     if asked.stream:
-        return MessageStreamExchange(request, note)
+        return MessageStreamExchange(request, note, hold_tools=hold_tools)
     return WholeExchange(request, read_message)
+
+
+def _completion_as_it_came(asked: CompletionRequest, model: str, note: UsageNote) -> Exchange:
+    request = upstream_request(asked, model=model)
+    if asked.stream:
+        return CompletionStreamExchange(asked, request, note)
+    return WholeExchange(request, whole_reader(asked))

@@ -9,37 +9,30 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncGenerator, AsyncIterator
 from contextlib import aclosing, asynccontextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
+from functools import partial
 
-from forebay.dialects import DialectError, UpstreamReported, sse
-from forebay.dialects.exchange import Exchange
+from forebay.dialects import sse
 from forebay.dialects.question import Question
-from forebay.errors import (
-    ForebayError,
-    UpstreamCut,
-    UpstreamError,
-    UpstreamGarbled,
-    UpstreamRefused,
-)
+from forebay.errors import ForebayError, InvalidRequest, UpstreamError
 from forebay.money import format_usd
-from forebay.ports import Clock, Entropy, UpstreamReply
-from forebay.routing import weighted_order
+from forebay.ports import Clock
+from forebay.resilience.deadline import deadline, read_patience
 from forebay.service.account import Account, Call
-from forebay.service.attempts import Attempt, Attempts, Credits
+from forebay.service.attempts import Attempts, Job, Try
 from forebay.service.beginning import begun
-from forebay.service.catalog import Catalog, Target
+from forebay.service.catalog import Catalog
+from forebay.service.dispatch import Dispatch
+from forebay.service.hedging import first_to_speak
+from forebay.service.recording import Head
+from forebay.service.relay import Relay
 from forebay.service.settlement import Settlement
+from forebay.service.sharing import Sharing
 from forebay.telemetry import REQUEST_ID
-
-MAX_ERROR_BYTES = 64 * 1024
-"""As much of a failed reply's body is read."""
 
 KEEP_ALIVE_S = 15.0
 """A stream that has not begun after so long begins with a comment: an edge-optimised API cuts
 after 30 s of silence, and other proxies on the way do too. (Later silences are the runtime's.)"""
-
-RETRY_HEADERS = ("retry-after", "retry-after-ms", "x-should-retry")
-"""What a provider says about trying again; it reaches the caller."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,10 +58,10 @@ class Gateway:
     """Answers questions of any dialect from targets of any dialect."""
 
     catalog: Catalog
+    dispatch: Dispatch
     settlement: Settlement
     clock: Clock
-    entropy: Entropy
-    credits: Credits = field(default_factory=Credits)
+    sharing: Sharing
 
     @asynccontextmanager
     async def answer(self, asked: Question, call: Call) -> AsyncIterator[Answer]:
@@ -79,22 +72,26 @@ class Gateway:
             InvalidRequest: The target cannot do what is asked; nothing was sent, nothing is owed.
             UpstreamError: There is no answer. Once there is one, its `rest` raises instead.
         """
-        attempts = Attempts(
-            asked, call, self._targets(asked.model, call), self.credits, self.entropy.random
+        relay = await self._plan(asked, call)
+        account, owed = relay.account, True
+        seat = self.sharing.board(
+            relay.attempts.policy.resilience.single_flight,
+            account,
+            partial(self._ask, relay),
+            lambda: Head(_headers(account), asked.stream),
         )
-        first_attempt = attempts.first()
-        account = Account(
-            call, first_attempt.target, request_model=asked.model, stream=asked.stream
-        )
-        patience_s = KEEP_ALIVE_S if asked.stream else None
-        parts = self._ask(first_attempt, attempts, account)
+        parts = self._ask(relay) if seat is None else self.sharing.follow(seat, account)
         try:
-            async with begun(parts, patience_s=patience_s, sign_of_life=sse.COMMENT) as (
-                first,
-                rest,
-            ):
+            async with begun(
+                parts,
+                patience_s=_patience_s(relay) if asked.stream else None,
+                sign_of_life=sse.COMMENT,
+            ) as (first, rest):
                 yield Answer(_headers(account), asked.stream, first, rest)
             account.left()
+        except InvalidRequest:
+            owed = False
+            raise
         except ForebayError as error:
             account.failed(error)
             raise
@@ -102,138 +99,101 @@ class Gateway:
             account.cancelled()
             raise
         finally:
-            await self.settlement.settle(account, asked.text)
+            if seat is not None:  # while others listen, who leads pays until the end
+                await seat.aclose()
+                await seat.landed()
+            if owed:
+                await self.settlement.settle(account, asked.text)
 
-    def _targets(self, model: str, call: Call) -> list[Target]:
-        """All targets for a model, in the order in which they are tried."""
-        ordered: list[Target] = []
-        for group in self.catalog.find(model, call.key):
-            order = weighted_order([target.weight for target in group], self.entropy.random)
-            ordered += [group[index] for index in order if group[index] not in ordered]
-        return ordered
+    async def _plan(self, asked: Question, call: Call) -> Relay:
+        """Choose the targets and their order, and say until when there must be an answer."""
+        route = self.catalog.find(asked.model, call.key)
+        until = deadline(
+            call.started,
+            read_patience(call.headers),
+            stream=asked.stream,
+            total_s=route.policy.total_s,
+            invocation_s=call.invocation_s,
+        )
+        choice = await self.dispatch.choose(route, asked)
+        account = Account(call, choice.targets[0], request_model=asked.model, stream=asked.stream)
+        settlement = self.settlement
+        job = Job(
+            asked,
+            account,
+            route.policy,
+            until,
+            lambda interrupted: settlement.delivered(account, interrupted, asked.text),
+        )
+        attempts = Attempts(job, choice, self.dispatch, self.clock)
+        return Relay(
+            account,
+            attempts,
+            self.dispatch,
+            until,
+            self.clock,
+            lambda: settlement.charge(account, asked.text),
+        )
 
-    async def _ask(
-        self, attempt: Attempt, attempts: Attempts, account: Account
-    ) -> AsyncGenerator[bytes]:
-        """Ask one target after the other until one answers, and pass its answer on.
+    async def _ask(self, relay: Relay) -> AsyncGenerator[bytes]:
+        """Ask one target after the other until an answer is whole, and pass it on.
 
-        Once the caller has seen any of an answer, its failure is final.
+        Once the caller has seen any of an answer, only what continues it exactly may follow.
         """
+        account = relay.account
+        step = await relay.attempts.first()
         while True:
-            if attempt.pause_s:
-                await self.clock.sleep(attempt.pause_s)
             try:
-                async with aclosing(self._try(attempt, account)) as parts:
+                async with aclosing(self._race(step, relay)) as parts:
                     async for part in parts:
                         account.began = True
                         yield part
             except UpstreamError as error:
-                if account.began:
-                    raise
-                following = attempts.after(attempt.target, error, now=self.clock.now())
+                following = await relay.attempts.following()
                 if following is None:
                     raise
-                self._tell(error, attempt, account)
-                attempt = following
+                self._tell(error, account)
+                step = following
             else:
-                attempts.succeeded(attempt.target)
                 account.completed()
                 return
 
-    async def _try(self, attempt: Attempt, account: Account) -> AsyncGenerator[bytes]:
-        """Ask one target and pass its answer on."""
-        target, exchange = attempt.target, attempt.exchange
-        account.tries(target, exchange.text)
-        async with await target.provider.send(exchange.request) as reply:
-            account.status = reply.status
-            await _check_head(reply, exchange, target)
-            async with aclosing(self._relay(reply, exchange, account)) as parts:
-                async for part in parts:
-                    yield part
+    def _race(self, step: Try, relay: Relay) -> AsyncGenerator[bytes]:
+        """Make an attempt, with another beside it where its first word is late."""
+        patience_s = relay.attempts.patience_s(step)
+        if patience_s is None:
+            return relay.run(step)
 
-    def _tell(self, error: UpstreamError, attempt: Attempt, account: Account) -> None:
+        async def rival() -> AsyncGenerator[bytes] | None:
+            second = await relay.attempts.rival()
+            return None if second is None else relay.run(second)
+
+        return first_to_speak(
+            relay.run(step),
+            rival,
+            patience_s=patience_s,
+            failed=lambda error: self._tell(error, relay.account),
+        )
+
+    def _tell(self, error: UpstreamError, account: Account) -> None:
         """Log why an attempt failed; the request's own line tells of the last one."""
         self.settlement.telemetry.incident(
             error.code,
-            f"attempt {attempt.number}: {error.message}",
+            f"attempt {len(account.attempts)}: {error.message}",
             **{REQUEST_ID: account.call.request_id},
         )
 
-    async def _relay(
-        self, reply: UpstreamReply, exchange: Exchange, account: Account
-    ) -> AsyncGenerator[bytes]:
-        """Pass an answer on as it comes, and its end only if it is whole (invariant 3).
 
-        What comes before its first word (a role, an id) is held back until then: a target that
-        fails there can still be replaced without anybody's notice.
-        """
-        held = b""
-        try:
-            async for received in reply.chunks():
-                held += exchange.feed(received)
-                self._note(account, exchange)
-                if held and exchange.text:
-                    yield held
-                    held = b""
-                if exchange.ended:
-                    break
-            last = held + exchange.end()
-            self._note(account, exchange)
-            yield last
-        except UpstreamReported as error:
-            raise _reported(error, account) from error
-        except DialectError as error:
-            kind = UpstreamCut if account.text else UpstreamGarbled
-            target = account.target.name
-            raise kind(f"{target}: {error}.", target=target) from error
-
-    def _note(self, account: Account, exchange: Exchange) -> None:
-        account.usage = exchange.usage
-        if account.first_token_at is None and exchange.text:
-            account.first_token_at = self.clock.monotonic()
-
-
-async def _check_head(reply: UpstreamReply, exchange: Exchange, target: Target) -> None:
-    """Refuse a reply that cannot become an answer, before anything is promised to the caller."""
-    if not 200 <= reply.status < 300:
-        error = target.dialect.parse_error(await _read(reply, MAX_ERROR_BYTES))
-        raise UpstreamRefused(
-            f"{target.name} answered with status {reply.status}.",
-            target=target.name,
-            status=reply.status,
-            headers={name: reply.headers[name] for name in RETRY_HEADERS if name in reply.headers},
-            error=error,
-        )
-    content_type = reply.headers.get("content-type", "").lower()
-    if not content_type.startswith(exchange.content_type):
-        raise UpstreamGarbled(f"{target.name} answered without a stream.", target=target.name)
-
-
-def _reported(error: UpstreamReported, account: Account) -> UpstreamRefused:
-    """An error object in place of an answer, under a status that promised one."""
-    return UpstreamRefused(
-        f"{account.target.name} reported an error in its answer.",
-        target=account.target.name,
-        status=account.status,
-        headers={},
-        error=error.error,
-    )
-
-
-async def _read(reply: UpstreamReply, limit: int) -> bytes:
-    """Read a body, but not much more than `limit` bytes of it."""
-    parts: list[bytes] = []
-    size = 0
-    async for part in reply.chunks():
-        parts.append(part)
-        size += len(part)
-        if size > limit:
-            break
-    return b"".join(parts)
+def _patience_s(relay: Relay) -> float:
+    """How long a stream may be silent at its beginning: some callers are impatient."""
+    return min(KEEP_ALIVE_S, relay.deadline.longest.first_byte_s / 2)
 
 
 def _headers(account: Account) -> dict[str, str]:
-    headers = {"x-forebay-target": account.target.name, "x-forebay-attempts": str(account.attempts)}
-    if not account.stream and account.usage is not None:
-        headers["x-forebay-cost-usd"] = format_usd(account.target.cost(account.usage))
+    if account.shared_headers is not None:
+        return dict(account.shared_headers)
+    attempts = str(len(account.attempts))
+    headers = {"x-forebay-target": account.answering.name, "x-forebay-attempts": attempts}
+    if not account.stream and account.speaker and account.speaker.took:
+        headers["x-forebay-cost-usd"] = format_usd(account.cost_nano_usd)
     return headers

@@ -6,14 +6,19 @@ import asyncio
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from forebay.dialects.continuation import Interrupted
 from forebay.errors import StoreError
-from forebay.model import LedgerRow, Outcome, Usage, UsageSource
+from forebay.model import AttemptResult, LedgerRow, Usage, UsageSource
 from forebay.ports import Clock, Ledger, Telemetry, TokenCounter
-from forebay.service.account import Account
+from forebay.service.account import NOTHING, Account, Attempt
+from forebay.service.fleet import Fleet
 from forebay.telemetry import REQUEST_ID
 
 RETRY_PAUSES_S = (0.1, 0.2)
 """Before the second and the third attempt to store a row; repeating a put is harmless."""
+
+UNSEEN_TOKENS = 64
+"""Added to the output of a stream that ended early: what a provider wrote and nobody received."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,21 +33,43 @@ class Settlement:
     counter: TokenCounter
     telemetry: Telemetry
     clock: Clock
+    fleet: Fleet
 
     async def settle(self, account: Account, prompt: Callable[[], str]) -> None:
-        """Write the account's row.
+        """Write the account's row, and what its attempts say of their targets.
 
         Args:
             account: Not changed any more.
-            prompt: Returns what was asked; called only if the provider reported no usage.
+            prompt: Returns what was asked; called only if a provider reported no usage.
         """
         ended = self.clock.monotonic()
         await asyncio.shield(asyncio.ensure_future(self._settle(account, prompt, ended)))
 
+    async def charge(self, account: Account, prompt: Callable[[], str]) -> None:
+        """Find out what each attempt that has ended took."""
+        for attempt in account.attempts:
+            if attempt.took is None and attempt.result is not None:
+                attempt.took = await self._taken(attempt, prompt)
+
+    async def delivered(
+        self, account: Account, interrupted: Interrupted, prompt: Callable[[], str]
+    ) -> Usage:
+        """Tell what the caller has had of an answer that broke off: as shown in its usage."""
+        first = next(attempt for attempt in account.attempts if attempt.shown)
+        if first.usage is not None:
+            asked, cached = first.usage.input_tokens, first.usage.cached_input_tokens
+        else:
+            asked, cached = await self.counter.count(prompt(), model=first.target.model), 0
+        shown = await self.counter.count(interrupted.text, model=first.target.model)
+        return Usage(asked, shown, cached, source=UsageSource.ESTIMATED)
+
     async def _settle(self, account: Account, prompt: Callable[[], str], ended: float) -> None:
-        usage = account.usage or await self._estimate(account, prompt)
-        row = account.row(usage, ended=ended)
-        self.telemetry.request_ended(await self._put(row))
+        for attempt in account.attempts:
+            attempt.ended(AttemptResult.ABANDONED)
+        await self.charge(account, prompt)
+        row = account.row(ended=ended)
+        stored, _ = await asyncio.gather(self._put(row), self.fleet.flush())
+        self.telemetry.request_ended(stored)
 
     async def _put(self, row: LedgerRow) -> LedgerRow:
         for pause_s in (*RETRY_PAUSES_S, None):
@@ -58,13 +85,32 @@ class Settlement:
             await self.clock.sleep(pause_s)
         return row
 
-    async def _estimate(self, account: Account, prompt: Callable[[], str]) -> Usage:
-        """Count what was sent and received; a request that got no reply used nothing."""
-        if account.outcome is Outcome.FAILED:
-            return Usage(input_tokens=0, output_tokens=0, source=UsageSource.ESTIMATED)
-        model = account.target.model
+    async def _taken(self, attempt: Attempt, prompt: Callable[[], str]) -> Usage:
+        """Tell what an attempt took: as reported if it is whole, else counted.
+
+        An attempt that was refused or never answered took nothing.
+        """
+        whole = attempt.result is AttemptResult.COMPLETE
+        if whole and attempt.usage is not None:
+            return attempt.usage
+        left_early = attempt.result in {AttemptResult.CUT, AttemptResult.ABANDONED}
+        if not (whole or left_early or attempt.text):
+            return NOTHING
+        unseen = 0 if whole or not attempt.is_stream else UNSEEN_TOKENS
+        return await self._count(attempt, prompt, unseen=unseen)
+
+    async def _count(self, attempt: Attempt, prompt: Callable[[], str], *, unseen: int) -> Usage:
+        model, reported = attempt.target.model, attempt.usage
+        received = await self.counter.count("".join(attempt.text), model=model)
+        if reported is None:
+            asked = await self.counter.count(prompt(), model=model)
+            return Usage(asked, received + unseen, source=UsageSource.ESTIMATED)
+        if reported.output_tokens >= received:
+            return reported  # it came last, after the words that it counts
         return Usage(
-            input_tokens=await self.counter.count(prompt(), model=model),
-            output_tokens=await self.counter.count("".join(account.text), model=model),
+            input_tokens=reported.input_tokens,
+            output_tokens=received + unseen,
+            cached_input_tokens=reported.cached_input_tokens,
+            reasoning_tokens=reported.reasoning_tokens,
             source=UsageSource.ESTIMATED,
         )

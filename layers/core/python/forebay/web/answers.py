@@ -11,11 +11,13 @@ from starlette.types import Receive, Scope, Send
 from forebay.dialects.question import Question
 from forebay.errors import ForebayError, UpstreamUnavailable
 from forebay.ports import Clock
+from forebay.routing.equal_requests import flight_key
 from forebay.service.account import Call
 from forebay.service.authentication import Authenticator
 from forebay.service.gateway import Answer, Gateway
+from forebay.service.idempotency import Idempotency
 from forebay.web.errors import error_event
-from forebay.web.request import headers, presented_key, read_body
+from forebay.web.request import headers, invocation_end, presented_key, read_body
 
 _NAMED_EVENT = b"\ndata: "
 """In each event that has a name, once: the data that our writers write is one line."""
@@ -28,6 +30,7 @@ class Answers:
         parse: Reads a request: its body and its headers, names in lower case.
         gateway: Answers.
         authenticator: Knows the callers.
+        idempotency: Gives repeated requests the answer that they had.
         clock: Dates the requests.
     """
 
@@ -36,20 +39,37 @@ class Answers:
         parse: Callable[[bytes, Mapping[str, str]], Question],
         gateway: Gateway,
         authenticator: Authenticator,
+        idempotency: Idempotency,
         clock: Clock,
     ) -> None:
         self._parse = parse
         self._gateway = gateway
         self._authenticator = authenticator
+        self._idempotency = idempotency
         self._clock = clock
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one request (ASGI)."""
         arrived_at, started = self._clock.now(), self._clock.monotonic()
+        self._gateway.dispatch.fleet.begin()
         key = await self._authenticator.authenticate(presented_key(scope))
-        asked = self._parse(await read_body(receive), headers(scope))
-        call = Call(scope["state"]["request_id"], key, arrived_at=arrived_at, started=started)
-        async with self._gateway.answer(asked, call) as answer:
+        fields = headers(scope)
+        body = await read_body(receive)
+        asked = self._parse(body, fields)
+        path = str(scope["path"])
+        call = Call(
+            scope["state"]["request_id"],
+            key,
+            arrived_at=arrived_at,
+            started=started,
+            headers=fields,
+            flight=flight_key(tenant=key.tenant, path=path, headers=fields, body=body),
+            ends_at=invocation_end(scope),
+        )
+        answering = self._idempotency.answering(
+            call, path, body, lambda: self._gateway.answer(asked, call)
+        )
+        async with answering as answer:
             await _send_answer(answer, scope, send)
 
 

@@ -15,15 +15,20 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from forebay.dialects.question import (
     Question,
     chat_question,
+    completions_question,
     messages_question,
     responses_question,
 )
 from forebay.ports import Clock, Entropy, Telemetry, TokenCounter
 from forebay.service.authentication import Authenticator
+from forebay.service.embedding import Embedder
+from forebay.service.embedding_targets import EmbeddingTargets
 from forebay.service.gateway import Gateway
+from forebay.service.idempotency import Idempotency
 from forebay.service.ids import new_ulid
 from forebay.web.answers import Answers
 from forebay.web.count_tokens import CountTokens
+from forebay.web.embeddings import Embeddings
 from forebay.web.errors import ErrorBoundary, refuse_unrouted, send_json
 from forebay.web.models import Models
 
@@ -32,6 +37,8 @@ EXPOSED_HEADERS = (
     "x-forebay-target",
     "x-forebay-attempts",
     "x-forebay-cost-usd",
+    "x-forebay-idempotent-replay",
+    "x-should-retry",
     "retry-after",
 )
 """What a browser's script may read of a reply."""
@@ -80,6 +87,7 @@ class Parts:
 
     gateway: Gateway
     authenticator: Authenticator
+    idempotency: Idempotency
     telemetry: Telemetry
     clock: Clock
     entropy: Entropy
@@ -88,16 +96,24 @@ class Parts:
 
 def build_app(parts: Parts) -> ASGIApp:
     """Build the application."""
-    answering = (parts.gateway, parts.authenticator, parts.clock)
+    answering = (parts.gateway, parts.authenticator, parts.idempotency, parts.clock)
 
     def answers(parse: Callable[[bytes], Question]) -> Answers:
         return Answers(lambda body, _headers: parse(body), *answering)
 
     catalog = parts.gateway.catalog
+    embeddings = Embeddings(
+        Embedder(parts.gateway, EmbeddingTargets(parts.counter)),
+        parts.authenticator,
+        parts.idempotency,
+        parts.clock,
+    )
     models = Models(catalog, parts.authenticator)
     app = Starlette(
         routes=[
             Route("/v1/chat/completions", answers(chat_question), methods=["POST"]),
+            Route("/v1/completions", answers(completions_question), methods=["POST"]),
+            Route("/v1/embeddings", embeddings, methods=["POST"]),
             Route("/v1/responses", answers(responses_question), methods=["POST"]),
             Route("/v1/messages", Answers(messages_question, *answering), methods=["POST"]),
             Route(

@@ -31,6 +31,6 @@ class CountTokens:
         """Serve one request (ASGI)."""
         key = await self._authenticator.authenticate(presented_key(scope))
         asked = parse_count(await read_body(receive))
-        target = self._catalog.find(asked.model, key)[0][0]
+        target = self._catalog.find(asked.model, key).groups[0][0]
         counted = await self._counter.count(request_text(asked), model=target.model)
         await send_json(send, {"input_tokens": counted + framing_tokens(asked)})

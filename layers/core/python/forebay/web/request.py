@@ -32,6 +32,12 @@ def presented_key(scope: Scope) -> str | None:
     return header(scope, b"x-api-key")
 
 
+def invocation_end(scope: Scope) -> float | None:
+    """Read when the invocation ends, in epoch seconds; None outside of Lambda."""
+    end: float | None = scope.get("extensions", {}).get("lambda", {}).get("deadline")
+    return end
+
+
 async def read_body(receive: Receive) -> bytes:
     """Read the whole body.
 

@@ -141,7 +141,7 @@ class ConnectionPool:
     """
 
     def __init__(self, clock: Clock, *, tls: ssl.SSLContext | None = None) -> None:
-        self._clock = clock
+        self.clock = clock
         self._tls = tls
         self._idle: dict[Origin, list[Connection]] = {}
 
@@ -181,7 +181,7 @@ class ConnectionPool:
         if not connection.reusable:
             connection.abort()
             return
-        connection.idle_since = self._clock.now()
+        connection.idle_since = self.clock.now()
         self._idle.setdefault(origin, []).append(connection)
 
     def close(self) -> None:
@@ -193,7 +193,7 @@ class ConnectionPool:
 
     def _kept(self, origin: Origin) -> Connection | None:
         """Take the connection that was used last, if it surely stands; close those that do not."""
-        now = self._clock.now()
+        now = self.clock.now()
         idle = self._idle.get(origin, [])
         while idle and now - idle[0].idle_since > IDLE_S:
             idle.pop(0).abort()
