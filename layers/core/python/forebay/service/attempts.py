@@ -131,7 +131,8 @@ class Attempts:
         """
         step, error = self._failed[-1]
         self._dispatch.fleet.begin()  # it may be long since the request came
-        if self._made >= MAX_ATTEMPTS or not another_target_may_help(error):
+        in_time = self._job.deadline.remaining(self._clock.monotonic()) > 0
+        if self._made >= MAX_ATTEMPTS or not in_time or not another_target_may_help(error):
             return None
         prepare: Prepare = self._afresh
         if self._job.account.began:
