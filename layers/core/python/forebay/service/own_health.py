@@ -130,6 +130,8 @@ class OwnHealth:
 
     def _judge(self, shared: Breaker, now: float) -> None:
         """Open for this process, on its own evidence, until the fleet's record says otherwise."""
+        if not any(counts.is_evidence for counts in self._window.values()):
+            return
         record = BreakerRecord(self.target, shared, told=self._window)
         opened = judged(record, self._settings, now=now)
         if opened is not None:

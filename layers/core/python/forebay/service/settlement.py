@@ -68,7 +68,8 @@ class Settlement:
             attempt.ended(AttemptResult.ABANDONED)
         await self.charge(account, prompt)
         row = account.row(ended=ended)
-        stored, _ = await asyncio.gather(self._put(row), self.fleet.flush())
+        stored = await self._put(row)
+        await self.fleet.flush()  # faults have been on their way since they were seen
         self.telemetry.request_ended(stored)
 
     async def _put(self, row: LedgerRow) -> LedgerRow:
