@@ -6,7 +6,7 @@ import pytest
 
 from forebay import errors
 from forebay.dialects.anthropic_messages_errors import error_type
-from forebay.service.relay import RETRY_HEADERS
+from forebay.service.replies import RETRY_HEADERS
 from forebay.settings import MAX_REQUEST_BODY_BYTES
 from forebay.web.app import EXPOSED_HEADERS
 from forebay.web.errors import PASSED_ON, http_error

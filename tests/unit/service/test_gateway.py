@@ -13,7 +13,7 @@ from forebay.model import KeyRecord, KeyStatus, LedgerRow, Outcome
 from forebay.service.account import Call
 from forebay.service.catalog import Catalog, Target
 from forebay.service.gateway import Answer, Gateway
-from forebay.service.relay import MAX_ERROR_BYTES
+from forebay.service.replies import MAX_ERROR_BYTES
 from forebay.service.target_dialects import OPENAI
 from tests.support.gateway import PRICE, World
 from tests.support.told_provider import DONE, JSON, Step, ToldProvider, chunk

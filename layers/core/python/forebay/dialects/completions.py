@@ -13,7 +13,8 @@ from typing import Annotated, Any, Final
 import msgspec
 
 from forebay.dialects import DialectError, UpstreamReported
-from forebay.dialects.openai_chat import ReportedUsage, error_object, invalid_field, to_usage
+from forebay.dialects.openai_body import reading
+from forebay.dialects.openai_chat import ReportedUsage, error_object, to_usage
 from forebay.dialects.token_ids import stand_in
 from forebay.dialects.wholeness import Wholeness
 from forebay.errors import InvalidRequest
@@ -72,18 +73,9 @@ def parse_request(body: bytes) -> CompletionRequest:
         InvalidRequest: Not UTF-8, not JSON, a field of the wrong type, or too many prompts;
             `param` names the field.
     """
-    try:
-        body.decode()
+    with reading(body):
         fields = _decode_fields(body)
         known = _decode_request(body)
-    except UnicodeDecodeError as error:
-        raise InvalidRequest(f"The body is not UTF-8 (byte {error.start}).") from error
-    except msgspec.ValidationError as error:
-        raise invalid_field(str(error)) from error
-    except msgspec.DecodeError as error:
-        raise InvalidRequest(f"The body is not JSON: {error}.") from error
-    except RecursionError as error:
-        raise InvalidRequest("The body is nested too deeply.") from error
     prompts = _count(known.prompt)
     choices = prompts * (known.n or 1)
     if choices > MAX_CHOICES:

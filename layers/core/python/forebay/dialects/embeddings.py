@@ -14,7 +14,7 @@ from typing import Annotated, Final
 
 import msgspec
 
-from forebay.dialects.openai_chat import invalid_field
+from forebay.dialects.openai_body import reading
 from forebay.dialects.token_ids import stand_in
 from forebay.errors import InvalidRequest
 from forebay.model import UpstreamRequest
@@ -87,18 +87,9 @@ def parse_request(body: bytes) -> EmbeddingsRequest:
         InvalidRequest: Not UTF-8, not JSON, a field of the wrong type, no input, an empty one, or
             more than `MAX_INPUTS`; `param` names the field.
     """
-    try:
-        body.decode()
+    with reading(body):
         fields = _decode_fields(body)
         known = _decode_request(body)
-    except UnicodeDecodeError as error:
-        raise InvalidRequest(f"The body is not UTF-8 (byte {error.start}).") from error
-    except msgspec.ValidationError as error:
-        raise invalid_field(str(error)) from error
-    except msgspec.DecodeError as error:
-        raise InvalidRequest(f"The body is not JSON: {error}.") from error
-    except RecursionError as error:
-        raise InvalidRequest("The body is nested too deeply.") from error
     given = known.input
     _check(given)
     is_one = isinstance(given, str) or isinstance(given[0], int)

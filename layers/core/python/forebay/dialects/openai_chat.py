@@ -14,7 +14,7 @@ from typing import Annotated, Any, Final
 import msgspec
 
 from forebay.dialects import DialectError, UpstreamReported
-from forebay.errors import InvalidRequest
+from forebay.dialects.openai_body import reading
 from forebay.model import Usage, UsageSource
 
 PATH: Final = "/chat/completions"
@@ -67,18 +67,9 @@ def parse_request(body: bytes) -> ChatRequest:
     Raises:
         InvalidRequest: Not UTF-8, not JSON, or a field of the wrong type; `param` names it.
     """
-    try:
-        body.decode()
+    with reading(body):
         fields = _decode_fields(body)
         known = _decode_request(body)
-    except UnicodeDecodeError as error:
-        raise InvalidRequest(f"The body is not UTF-8 (byte {error.start}).") from error
-    except msgspec.ValidationError as error:
-        raise invalid_field(str(error)) from error
-    except msgspec.DecodeError as error:
-        raise InvalidRequest(f"The body is not JSON: {error}.") from error
-    except RecursionError as error:
-        raise InvalidRequest("The body is nested too deeply.") from error
     options = known.stream_options
     return ChatRequest(
         model=known.model,
@@ -87,20 +78,6 @@ def parse_request(body: bytes) -> ChatRequest:
         choices=known.n or 1,
         fields=fields,
     )
-
-
-def invalid_field(complaint: str) -> InvalidRequest:
-    """Turn msgspec's "Expected `str`, got `int` - at `$.model`" into words and a `param`."""
-    problem, _, path = complaint.partition(" - at `$")
-    param = path.rstrip("`").removeprefix(".") or None
-    if problem.startswith("Object missing required field"):
-        missing = problem.split("`")[1]
-        param = f"{param}.{missing}" if param else missing
-        return InvalidRequest(f"Missing required parameter: '{param}'.", param=param)
-    if problem.startswith("Invalid"):  # … value 'what was sent': not to be quoted
-        return InvalidRequest(f"Invalid value for '{param}'.", param=param)
-    where = f" for '{param}'" if param else ""
-    return InvalidRequest(f"Invalid value{where}: {problem}.", param=param)
 
 
 def encode_request(request: ChatRequest, *, model: str) -> bytes:

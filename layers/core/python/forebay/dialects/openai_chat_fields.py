@@ -15,7 +15,8 @@ from typing import Any, Final, Literal
 
 import msgspec
 
-from forebay.dialects.openai_chat import ChatRequest, invalid_field
+from forebay.dialects.openai_body import invalid_field
+from forebay.dialects.openai_chat import ChatRequest
 from forebay.errors import InvalidRequest
 
 

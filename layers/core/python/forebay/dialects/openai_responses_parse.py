@@ -22,7 +22,7 @@ from forebay.dialects.canonical import (
     Tool,
     ToolChoice,
 )
-from forebay.dialects.openai_chat import invalid_field
+from forebay.dialects.openai_body import invalid_field, reading
 from forebay.dialects.openai_chat_fields import untyped
 from forebay.dialects.openai_responses_turns import Turns
 from forebay.errors import InvalidRequest
@@ -65,19 +65,10 @@ def parse_request(body: bytes) -> ResponsesRequest:
         InvalidRequest: Not UTF-8, not JSON, a field is missing, of the wrong type, or asks for
             what was stored; `param` is its path, e.g. `input[2].content[0].type`.
     """
-    try:
-        body.decode()
+    with reading(body):
         whole = _with_item_types(_decode_members(body))
         fields, unknown = _decode_fields(whole), _decode_all(whole)
         untranslated = [*untyped(unknown, fields), *_wishes(fields)]
-    except UnicodeDecodeError as error:
-        raise InvalidRequest(f"The body is not UTF-8 (byte {error.start}).") from error
-    except msgspec.ValidationError as error:
-        raise invalid_field(str(error)) from error
-    except msgspec.DecodeError as error:
-        raise InvalidRequest(f"The body is not JSON: {error}.") from error
-    except RecursionError as error:
-        raise InvalidRequest("The body is nested too deeply.") from error
     _refuse_stored(fields)
     return ResponsesRequest(_conversation(fields, untranslated), _echo(fields))
 

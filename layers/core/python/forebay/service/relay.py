@@ -24,12 +24,7 @@ from forebay.service.account import Account, Attempt
 from forebay.service.attempts import Attempts, Try
 from forebay.service.catalog import Target
 from forebay.service.dispatch import Dispatch
-
-MAX_ERROR_BYTES = 64 * 1024
-"""As much of a failed reply's body is read."""
-
-RETRY_HEADERS = ("retry-after", "retry-after-ms", "x-should-retry")
-"""What a provider says about trying again; it reaches the caller."""
+from forebay.service.replies import check_status, reported
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,7 +107,7 @@ class Relay:
             attempt.completed(exchange.usage)
             yield last
         except UpstreamReported as error:
-            raise _reported(error, attempt) from error
+            raise reported(error, attempt.target, attempt.status) from error
         except DialectError as error:
             if isinstance(error, SeamMismatch):  # it works, and does not go on with this answer
                 attempt.ended(AttemptResult.REFUSED, UpstreamCut.code)
@@ -139,38 +134,7 @@ def _patience(error: UpstreamError, now: float) -> float | None:
 
 async def _check_head(reply: UpstreamReply, exchange: Exchange, target: Target) -> None:
     """Refuse a reply that cannot become an answer, before anything is promised to the caller."""
-    if not 200 <= reply.status < 300:
-        error = target.dialect.parse_error(await _read(reply, MAX_ERROR_BYTES))
-        raise UpstreamRefused(
-            f"{target.name} answered with status {reply.status}.",
-            target=target.name,
-            status=reply.status,
-            headers={name: reply.headers[name] for name in RETRY_HEADERS if name in reply.headers},
-            error=error,
-        )
+    await check_status(reply, target)
     content_type = reply.headers.get("content-type", "").lower()
     if not content_type.startswith(exchange.content_type):
         raise UpstreamGarbled(f"{target.name} answered without a stream.", target=target.name)
-
-
-def _reported(error: UpstreamReported, attempt: Attempt) -> UpstreamRefused:
-    """An error object in place of an answer, under a status that promised one."""
-    return UpstreamRefused(
-        f"{attempt.target.name} reported an error in its answer.",
-        target=attempt.target.name,
-        status=attempt.status,
-        headers={},
-        error=error.error,
-    )
-
-
-async def _read(reply: UpstreamReply, limit: int) -> bytes:
-    """Read a body, but not much more than `limit` bytes of it."""
-    parts: list[bytes] = []
-    size = 0
-    async for part in reply.chunks():
-        parts.append(part)
-        size += len(part)
-        if size > limit:
-            break
-    return b"".join(parts)
