@@ -53,9 +53,11 @@ def record(told: Counts = Counts(), streamed: Counts = Counts()) -> BreakerRecor
         pytest.param(Counts(5, 5), True, id="all failed"),
         pytest.param(Counts(6, 3), True, id="just enough failed"),
         pytest.param(Counts(100, 49), False, id="not quite enough failed"),
-        pytest.param(Counts(5, 0, 4), True, id="just enough were slow"),
-        pytest.param(Counts(100, 0, 79), False, id="not quite enough were slow"),
-        pytest.param(Counts(10, 4, 7), False, id="faults and slow ones are not added up"),
+        pytest.param(Counts(5, 0, 4, 5), True, id="just enough were slow"),
+        pytest.param(Counts(100, 0, 79, 100), False, id="not quite enough were slow"),
+        pytest.param(Counts(10, 4, 7, 10), False, id="faults and slow ones are not added up"),
+        pytest.param(Counts(50, 0, 4, 5), True, id="answers in one piece are neither slow nor fast"),
+        pytest.param(Counts(50, 0, 4, 4), False, id="too few had a first token"),
         pytest.param(Counts(1000), False, id="all went well"),
         pytest.param(Counts(), False, id="nothing"),
     ],
@@ -80,7 +82,7 @@ def test_when_evidence_is_enough(counts: Counts, opens: bool) -> None:  # noqa: 
 def test_it_opens_only_beyond_its_thresholds(
     calls: int, share: float, slow_share: float, settings: BreakerSettings
 ) -> None:
-    counts = Counts(calls, round(calls * share), round(calls * slow_share))
+    counts = Counts(calls, round(calls * share), round(calls * slow_share), calls)
     beyond = calls >= settings.min_calls and (
         counts.faults / calls >= settings.failure_rate - 1e-9
         or counts.slow / calls >= settings.slow_rate - 1e-9

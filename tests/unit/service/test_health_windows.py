@@ -15,9 +15,9 @@ BUCKET = bucket_of(NOW, SETTINGS)
 @pytest.mark.parametrize(
     ("result", "counts"),
     [
-        (AttemptResult.COMPLETE, Counts(1, 0, 0)),
-        (AttemptResult.FAILED, Counts(1, 1, 0)),
-        (AttemptResult.CUT, Counts(1, 1, 0)),
+        (AttemptResult.COMPLETE, Counts(1, 0, 0, 1)),
+        (AttemptResult.FAILED, Counts(1, 1, 0, 1)),
+        (AttemptResult.CUT, Counts(1, 1, 0, 1)),
     ],
     ids=str,
 )
@@ -36,22 +36,22 @@ def test_what_says_nothing_of_the_target_is_in_no_window(result: AttemptResult) 
 
 def test_a_late_first_token_is_slow() -> None:
     news = news_by_target([row(attempt(first_token_ms=15_001))], SETTINGS, now=NOW)
-    assert news[TARGET].window == {BUCKET: Counts(1, 0, 1)}
+    assert news[TARGET].window == {BUCKET: Counts(1, 0, 1, 1)}
 
 
 def test_all_attempts_of_a_row_count_each_for_its_target() -> None:
     asked = row(attempt(AttemptResult.FAILED, target="bad/model"), attempt())
     news = news_by_target([asked], SETTINGS, now=NOW)
     assert {target: each.window[BUCKET] for target, each in news.items()} == {
-        "bad/model": Counts(1, 1, 0),
-        TARGET: Counts(1, 0, 0),
+        "bad/model": Counts(1, 1, 0, 1),
+        TARGET: Counts(1, 0, 0, 1),
     }
 
 
 def test_an_attempt_counts_when_its_request_ended() -> None:
     rows = [row(attempt(), ended_at=NOW, duration_ms=7_000), row(attempt(), ended_at=NOW - 4)]
     news = news_by_target(rows, SETTINGS, now=NOW)
-    assert news[TARGET].window == {BUCKET: Counts(1), BUCKET - 2: Counts(1)}
+    assert news[TARGET].window == {BUCKET: Counts(1, spoke=1), BUCKET - 2: Counts(1, spoke=1)}
 
 
 def test_rows_may_come_in_any_order() -> None:

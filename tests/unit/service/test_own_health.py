@@ -90,3 +90,13 @@ def test_it_tells_once_a_second(after_s: float, tells: bool) -> None:  # noqa: F
     own.take_news(NOW)
     own.ended(FAULT, Breaker(), now=NOW)
     assert own.has_news(NOW + after_s) is tells
+
+
+def test_an_attempt_that_went_well_does_not_open_it_whatever_went_before() -> None:
+    own = health()
+    whole = AttemptRecord("p/m", AttemptResult.COMPLETE)
+    for attempt in (FAULT, FAULT, FAULT, whole, whole):  # of five, three are enough
+        own.ended(attempt, Breaker(), now=NOW)
+    assert own.breaker is None
+    own.ended(FAULT, Breaker(), now=NOW)
+    assert own.breaker is not None

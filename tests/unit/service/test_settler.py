@@ -83,21 +83,21 @@ def rows(count: int, result: AttemptResult = AttemptResult.COMPLETE) -> list[Led
 
 def test_rows_are_counted(bench: Bench) -> None:
     bench.settle("a", [*rows(3), *rows(2, AttemptResult.FAILED)])
-    assert bench.counts() == Counts(5, 2, 0)
+    assert bench.counts() == Counts(5, 2, 0, 5)
 
 
 def test_a_batch_that_comes_again_counts_once(bench: Bench) -> None:
     batch = rows(4)
     bench.settle("a", batch)
     bench.settle("a", batch)
-    assert bench.counts() == Counts(4)
+    assert bench.counts() == Counts(4, spoke=4)
 
 
 def test_a_batch_that_comes_again_to_another_process_counts_once(bench: Bench) -> None:
     batch = rows(4)
     bench.settle("a", batch)
     asyncio.run(bench.another_process().settle("a", batch))
-    assert bench.counts() == Counts(4)
+    assert bench.counts() == Counts(4, spoke=4)
 
 
 def test_batches_count_in_whichever_order_they_come(bench: Bench) -> None:
@@ -105,7 +105,7 @@ def test_batches_count_in_whichever_order_they_come(bench: Bench) -> None:
     bench.settle("b", later)
     bench.settle("a", earlier)
     bench.settle("b", later)
-    assert bench.counts() == Counts(3)
+    assert bench.counts() == Counts(3, spoke=3)
 
 
 def test_an_old_batch_leaves_no_trace(bench: Bench) -> None:
@@ -200,7 +200,7 @@ def test_a_target_whose_write_fails_does_not_keep_others_from_being_counted(benc
     with pytest.raises(StoreUnavailable):
         bench.settle("a", batch)
     assert [bench.counts(name) for name in ("down/m", TARGET, "up/m")] == [
-        Counts(), Counts(1), Counts(1),
+        Counts(), Counts(1, spoke=1), Counts(1, spoke=1),
     ]  # fmt: skip
 
 
@@ -211,4 +211,4 @@ def test_when_the_store_is_back_each_target_has_counted_once(bench: Bench) -> No
         bench.settle("a", batch)
     bench.fleet.down = set()
     bench.settle("a", batch)
-    assert [bench.counts(name) for name in ("down/m", TARGET)] == [Counts(1), Counts(1)]
+    assert [bench.counts(name) for name in ("down/m", TARGET)] == [Counts(1, spoke=1), Counts(1, spoke=1)]

@@ -123,11 +123,10 @@ def evidence(record: BreakerRecord, settings: BreakerSettings, *, now: float) ->
 
 def too_many(counts: Counts, settings: BreakerSettings) -> bool:
     """Whether the evidence is enough to leave the target alone."""
-    if counts.calls < settings.min_calls:
-        return False
-    return (
-        counts.faults >= settings.failure_rate * counts.calls
-        or counts.slow >= settings.slow_rate * counts.calls
+    failing = counts.faults >= settings.failure_rate * counts.calls
+    late = counts.slow >= settings.slow_rate * counts.spoke
+    return (counts.calls >= settings.min_calls and failing) or (
+        counts.spoke >= settings.min_calls and late
     )
 
 

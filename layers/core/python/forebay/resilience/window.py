@@ -36,10 +36,17 @@ class Counts:
     """Of those, failed or cut."""
     slow: int = 0
     """Of those, with a first token that came late."""
+    spoke: int = 0
+    """Of those, with a first token that was timed: an answer in one piece has none."""
 
     def __add__(self, other: Counts) -> Counts:
         """Both together."""
-        return Counts(self.calls + other.calls, self.faults + other.faults, self.slow + other.slow)
+        return Counts(
+            self.calls + other.calls,
+            self.faults + other.faults,
+            self.slow + other.slow,
+            self.spoke + other.spoke,
+        )
 
     def largest(self, other: Counts) -> Counts:
         """The larger of each: two sources that count the same attempts."""
@@ -47,6 +54,7 @@ class Counts:
             max(self.calls, other.calls),
             max(self.faults, other.faults),
             max(self.slow, other.slow),
+            max(self.spoke, other.spoke),
         )
 
     @property
@@ -80,7 +88,7 @@ def counts_of(attempt: AttemptRecord, settings: BreakerSettings) -> Counts | Non
         return None
     first_ms = attempt.first_token_ms
     late = first_ms is not None and first_ms > settings.slow_first_token_s * 1000
-    return Counts(1, int(attempt.result.is_fault), int(late))
+    return Counts(1, int(attempt.result.is_fault), int(late), int(first_ms is not None))
 
 
 def total(window: Window, settings: BreakerSettings, *, now: float, since: float = 0.0) -> Counts:

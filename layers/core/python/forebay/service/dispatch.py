@@ -63,7 +63,8 @@ class Dispatch:
     async def choose(self, route: Route, asked: Question) -> Choice:
         """Order the targets of a route: group by group, by weight and load within each.
 
-        Replicas with a prefix cache change places so that a conversation comes back to its own.
+        Replicas with a prefix cache change places so that a conversation comes back to its own. A
+        target that asked to be spared (`Retry-After`) comes after all others, fallbacks included.
         """
         view = await self.fleet.view()
         self._hedges = self._hedges.called(self.hedge_share)
@@ -72,7 +73,8 @@ class Dispatch:
         for group in route.groups:
             for index in self._order(group, prefix, view):
                 ordered.setdefault(group[index].name, group[index])
-        return Choice(list(ordered.values()), view)
+        spared_last = sorted(ordered.values(), key=lambda each: self.loads.load(each.name).cooling)
+        return Choice(spared_last, view)
 
     def spend_hedge(self) -> bool:
         """Take a hedge from the budget, if there is one."""

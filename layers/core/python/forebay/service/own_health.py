@@ -8,7 +8,7 @@ from forebay.model import AttemptRecord, AttemptResult
 from forebay.resilience.breaker import Breaker, BreakerRecord, judged, probe_event, step
 from forebay.resilience.credit import RetryCredit
 from forebay.resilience.first_tokens import FirstTokens
-from forebay.resilience.window import Window, added, bucket_of, counts_of
+from forebay.resilience.window import Counts, Window, added, bucket_of, counts_of
 from forebay.settings import BreakerSettings
 
 TELL_EVERY_S = 1.0
@@ -66,9 +66,10 @@ class OwnHealth:
             self.first_tokens.add(attempt.first_token_ms / 1000)
         if attempt.result is AttemptResult.COMPLETE:
             self.credit = self.credit.succeeded()
-        self._count(attempt, now)
+        counts = self._count(attempt, now)
         if self._lease is None:
-            self._judge(shared, now)
+            if counts is not None and counts.is_evidence:
+                self._judge(shared, now)
         elif _began_at(attempt, now) >= self._lease.since:
             self._end_probe(self._lease, attempt, now)
 
@@ -116,12 +117,13 @@ class OwnHealth:
     def _has_evidence(self) -> bool:
         return any(counts.is_evidence for counts in self._untold.values())
 
-    def _count(self, attempt: AttemptRecord, now: float) -> None:
+    def _count(self, attempt: AttemptRecord, now: float) -> Counts | None:
         counts = counts_of(attempt, self._settings)
         if counts is not None:
             bucket = bucket_of(now, self._settings)
             self._window = added(self._window, bucket, counts)
             self._untold = added(self._untold, bucket, counts)
+        return counts
 
     def _end_probe(self, lease: Breaker, attempt: AttemptRecord, now: float) -> None:
         event = probe_event(attempt, self._settings)
@@ -129,9 +131,11 @@ class OwnHealth:
         self._lease, self.breaker, self._is_fleets = None, self._probed, False
 
     def _judge(self, shared: Breaker, now: float) -> None:
-        """Open for this process, on its own evidence, until the fleet's record says otherwise."""
-        if not any(counts.is_evidence for counts in self._window.values()):
-            return
+        """Open for this process, on its own evidence, until the fleet's record says otherwise.
+
+        Asked only when an attempt speaks against the target: after one that went well, what is
+        left of older faults must not close the door on a target that is back.
+        """
         record = BreakerRecord(self.target, shared, told=self._window)
         opened = judged(record, self._settings, now=now)
         if opened is not None:

@@ -5,8 +5,9 @@ A target's item::
     target       "openai/gpt-5-mini"
     state, since, until, lease_until, reopenings, version      absent: closed, version 0
     credit                                                     absent: full
-    tc897621, tf897621, ts897621      told: calls, faults, slow ones of bucket 897621
-    sc897621, sf897621, ss897621      streamed: the same
+    tc897621, tf897621, ts897621, tw897621      told: calls, faults, slow ones, those with a first
+                                      token, of bucket 897621
+    sc897621, sf897621, ss897621, sw897621      streamed: the same
     b1f0c2a9e    897621               a batch of the stream that is in the counts, its newest bucket
 
 Counts are attributes of their own since `ADD` takes no path into a map; it makes them when they are
@@ -53,7 +54,7 @@ TOLD, STREAMED = "t", "s"
 
 Entry = TypeVar("Entry")
 
-_COUNT = re.compile(r"([ts])([cfs])(\d+)")
+_COUNT = re.compile(r"([ts])([cfsw])(\d+)")
 _BATCH = re.compile(r"b[0-9a-f]{8}")
 
 
@@ -67,7 +68,12 @@ def count_attributes(source: str, window: Window) -> dict[str, int]:
     return {
         f"{source}{kind}{bucket}": count
         for bucket, counts in window.items()
-        for kind, count in (("c", counts.calls), ("f", counts.faults), ("s", counts.slow))
+        for kind, count in (
+            ("c", counts.calls),
+            ("f", counts.faults),
+            ("s", counts.slow),
+            ("w", counts.spoke),
+        )
         if count
     }
 
@@ -178,7 +184,7 @@ def _window(source: str, fields: Mapping[str, Any]) -> Window:
 
 
 def _counts(source: str, fields: Mapping[str, Any]) -> Iterable[tuple[str, int, int]]:
-    kinds = {"c": "calls", "f": "faults", "s": "slow"}
+    kinds = {"c": "calls", "f": "faults", "s": "slow", "w": "spoke"}
     for name, count in fields.items():
         match = _COUNT.fullmatch(name)
         if match is not None and match[1] == source:
