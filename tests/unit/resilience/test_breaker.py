@@ -56,7 +56,7 @@ def record(told: Counts = Counts(), streamed: Counts = Counts()) -> BreakerRecor
         pytest.param(Counts(5, 0, 4, 5), True, id="just enough were slow"),
         pytest.param(Counts(100, 0, 79, 100), False, id="not quite enough were slow"),
         pytest.param(Counts(10, 4, 7, 10), False, id="faults and slow ones are not added up"),
-        pytest.param(Counts(50, 0, 4, 5), True, id="answers in one piece are neither slow nor fast"),
+        pytest.param(Counts(50, 0, 4, 5), True, id="whole answers are neither slow nor fast"),
         pytest.param(Counts(50, 0, 4, 4), False, id="too few had a first token"),
         pytest.param(Counts(1000), False, id="all went well"),
         pytest.param(Counts(), False, id="nothing"),

@@ -211,4 +211,4 @@ def test_when_the_store_is_back_each_target_has_counted_once(bench: Bench) -> No
         bench.settle("a", batch)
     bench.fleet.down = set()
     bench.settle("a", batch)
-    assert [bench.counts(name) for name in ("down/m", TARGET)] == [Counts(1, spoke=1), Counts(1, spoke=1)]
+    assert [bench.counts(name) for name in ("down/m", TARGET)] == [Counts(1, spoke=1)] * 2
