@@ -223,11 +223,16 @@ BLOCKS: st.SearchStrategy[Block] = st.one_of(
     st.builds(tool, WORDS, OBJECTS, st.integers(0, 9)),
 )
 USAGES = st.builds(
-    lambda fresh, cached, out, reasoning: Usage(fresh + cached, out, cached, reasoning),
+    lambda fresh, cached, written, written_1h, words, reasoning: Usage(
+        fresh + cached + written + written_1h,
+        words + reasoning,
+        cached,
+        reasoning,
+        cache_write_input_tokens=written,
+        cache_write_1h_input_tokens=written_1h,
+    ),
     st.integers(1, 10**6),
-    st.integers(0, 10**6),
-    st.integers(0, 10**6),
-    st.integers(0, 10**6),
+    *[st.integers(0, 10**6)] * 5,
 )
 
 

@@ -55,7 +55,7 @@ ANTHROPIC_STREAMS = (
             ToolArgumentsDelta(0, '{"location":'),
             ToolArgumentsDelta(0, ' "Łódź"}'),
             ToolUseStarted(1, "toolu_01get_time", "get_time"),
-            UsageReported(Usage(592, 89, cached_input_tokens=100)),
+            UsageReported(Usage(592, 89, cached_input_tokens=100, cache_write_input_tokens=20)),
             Finished(StopReason.TOOL_USE),
         ),
     ),

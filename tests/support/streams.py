@@ -27,10 +27,14 @@ class Stream:
 
 STREAMS = (
     Stream("openai_plain", 'Grüße, "world"\u2028 \U0001f600\n', None),
-    Stream("openai_usage", "Hello there", Usage(19, 5, 8)),
-    Stream("openai_tools", 'get_weather{"city":"Łódź"}get_time{}', Usage(19, 33, 8)),
-    Stream("openai_two_choices", "YesNo!.", Usage(19, 8, 8), choices=2),
-    Stream("openai_refusal", "I cannot do that.", Usage(19, 5, 8)),
+    Stream("openai_usage", "Hello there", Usage(19, 5, 8, service_tier="default")),
+    Stream(
+        "openai_tools",
+        'get_weather{"city":"Łódź"}get_time{}',
+        Usage(19, 33, 8, service_tier="default"),
+    ),
+    Stream("openai_two_choices", "YesNo!.", Usage(19, 8, 8, service_tier="default"), choices=2),
+    Stream("openai_refusal", "I cannot do that.", Usage(19, 5, 8, service_tier="default")),
     Stream("azure_plain", "Ok", None),
     Stream("usage_with_choices", "Bonjour", Usage(7, 2)),
     Stream("vllm_plain", "Hm.42", Usage(12, 4)),

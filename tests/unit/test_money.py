@@ -6,6 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from forebay.model import Usage
 from forebay.money import FREE, NanoUsd, Price, format_usd
 
 AMOUNTS = st.integers(0, 10**15)
@@ -15,11 +16,7 @@ GPT = Price(input=250_000_000, cached_input=12_500_000, output=2_000_000_000)
 
 
 def cost(price: Price, input_tokens: int, cached_tokens: int, output_tokens: int) -> int:
-    return price.cost(
-        input_tokens=input_tokens,
-        cached_input_tokens=cached_tokens,
-        output_tokens=output_tokens,
-    )
+    return price.cost(Usage(input_tokens, output_tokens, cached_tokens))
 
 
 COSTS = {

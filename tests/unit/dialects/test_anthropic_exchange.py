@@ -116,7 +116,7 @@ def test_the_ledger_learns_text_and_usage_on_the_way() -> None:
     exchange.feed((FOLDER / "anthropic_tools.sse").read_bytes())
 
     assert "".join(exchange.text) == 'Okay.get_weather{"location": "Łódź"}get_time'
-    assert exchange.usage == Usage(592, 89, cached_input_tokens=100)
+    assert exchange.usage == Usage(592, 89, 100, cache_write_input_tokens=20)
 
 
 def test_what_is_not_known_of_the_usage_stays_as_it_came() -> None:

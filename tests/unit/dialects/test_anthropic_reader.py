@@ -139,7 +139,7 @@ def test_stop_reasons(reason: str, expected: StopReason) -> None:
         ),
         pytest.param(
             {"input_tokens": 3, "cache_creation_input_tokens": 7, "output_tokens": 2},
-            Usage(10, 2),
+            Usage(10, 2, cache_write_input_tokens=7),
             id="written to the cache",
         ),
         pytest.param(

@@ -190,16 +190,35 @@ def test_inv3_an_answer_that_ended_badly_is_not_whole(reported: str) -> None:
         (USAGE, Usage(10, 7)),
         (
             {**USAGE, "cacheReadInputTokens": 90, "cacheWriteInputTokens": 5},
-            Usage(105, 7, cached_input_tokens=90),
+            Usage(105, 7, cached_input_tokens=90, cache_write_input_tokens=5),
         ),
-        ({"inputTokens": 0, "outputTokens": 0, "cacheReadInputTokens": None}, Usage(0, 0)),
-        ({"inputTokens": -1, "outputTokens": -1, "cacheReadInputTokens": -5}, Usage(0, 0)),
+        (
+            {
+                **USAGE,
+                "cacheWriteInputTokens": 5,
+                "cacheDetails": [{"inputTokens": 3, "ttl": "1h"}, {"inputTokens": 2, "ttl": "5m"}],
+            },
+            Usage(15, 7, cache_write_input_tokens=2, cache_write_1h_input_tokens=3),
+        ),
     ],
 )
 def test_the_cache_s_tokens_stand_beside_the_input_s(reported: Any, usage: Usage) -> None:
     """Sources: API_runtime_TokenUsage.html; Bedrock's user guide, prompt-caching.html."""
     assert read_stream(START, STOP, {"metadata": {"usage": reported}})[-1] == UsageReported(usage)
     assert read(whole_reader(), whole(usage=reported))[-1] == UsageReported(usage)
+
+
+@pytest.mark.parametrize(
+    "reported",
+    [
+        {"inputTokens": 0, "outputTokens": 0, "cacheReadInputTokens": None},
+        {"inputTokens": -1, "outputTokens": -1, "cacheReadInputTokens": -5},
+    ],
+)
+def test_a_usage_that_says_nothing_is_none(reported: Any) -> None:
+    events = read_stream(START, STOP, {"metadata": {"usage": reported}})
+    events += read(whole_reader(), whole(usage=reported))
+    assert not [event for event in events if isinstance(event, UsageReported)]
 
 
 def test_an_exception_ends_the_stream_as_the_provider_s_report() -> None:

@@ -222,7 +222,7 @@ REPLIES = {
     "OpenAI, a negative count": (
         OPENAI,
         openai(item(1, [3]), item(0, [1]), usage={"prompt_tokens": -8}),
-        Embedded((b"[1]", b"[3]"), 0),
+        Embedded((b"[1]", b"[3]"), None),
     ),
     "Gemini": (
         GEMINI,
@@ -238,7 +238,7 @@ REPLIES = {
             "embeddings": [{"values": [1]}, {"values": [2]}],
             "usageMetadata": {"promptTokenCount": -1},
         },
-        Embedded((b"[1]", b"[2]"), 0),
+        Embedded((b"[1]", b"[2]"), None),
     ),
     "Gemini, without usage": (
         GEMINI,

@@ -398,7 +398,7 @@ def test_inv3_a_part_that_cannot_be_passed_on_is_not_left_out(kind: str) -> None
                 "thoughtsTokenCount": -1,
                 "toolUsePromptTokenCount": -1,
             },
-            Usage(0, 0),
+            None,
         ),
         ({"candidatesTokenCount": 2}, None),
         ({}, None),

@@ -79,7 +79,7 @@ RECORDED: dict[str, list[Event]] = {
         TextDelta("Hello"),
         TextDelta(" there"),
         END,
-        UsageReported(Usage(19, 5, 8)),
+        UsageReported(Usage(19, 5, 8, service_tier="default")),
     ],
     "openai_tools": [
         OPENAI,
@@ -89,7 +89,7 @@ RECORDED: dict[str, list[Event]] = {
         ToolUseStarted(1, "call_b", "get_time"),
         ToolArgumentsDelta(1, "{}"),
         CALLED,
-        UsageReported(Usage(19, 33, 8)),
+        UsageReported(Usage(19, 33, 8, service_tier="default")),
     ],
     "openai_two_choices": [
         OPENAI,
@@ -99,14 +99,14 @@ RECORDED: dict[str, list[Event]] = {
         END,
         TextDelta(".", choice=1),
         Finished(StopReason.LENGTH, choice=1),
-        UsageReported(Usage(19, 8, 8)),
+        UsageReported(Usage(19, 8, 8, service_tier="default")),
     ],
     "openai_refusal": [
         OPENAI,
         RefusalDelta("I cannot"),
         RefusalDelta(" do that."),
         Finished(StopReason.REFUSAL),
-        UsageReported(Usage(19, 5, 8)),
+        UsageReported(Usage(19, 5, 8, service_tier="default")),
     ],
     "azure_plain": [OPENAI, TextDelta("Ok"), END],
     "usage_with_choices": [

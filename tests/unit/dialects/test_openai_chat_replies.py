@@ -35,7 +35,7 @@ COMPLETIONS = {
         b"{" + CHOICES + b',"usage":{"prompt_tokens":-1,"completion_tokens":-2,'
         b'"prompt_tokens_details":{"cached_tokens":-5},'
         b'"completion_tokens_details":{"reasoning_tokens":-1}}}',
-        Completion("yes", Usage(0, 0)),
+        Completion("yes", None),
     ),
     "tool calls": (
         (

@@ -12,6 +12,8 @@ MINIMUM = {
     "FOREBAY_LEDGER_TABLE": "ledger",
     "FOREBAY_BREAKERS_TABLE": "breakers",
     "FOREBAY_JOBS_TABLE": "jobs",
+    "FOREBAY_LIMITS_TABLE": "limits",
+    "FOREBAY_USAGE_TABLE": "usage",
     "AWS_REGION": "eu-central-1",
     "LAMBDA_TASK_ROOT": "/var/task",
 }
@@ -26,6 +28,8 @@ def test_what_is_not_set_has_its_default() -> None:
     assert settings.stores.ledger_table == "ledger"
     assert settings.stores.breakers_table == "breakers"
     assert settings.stores.jobs_table == "jobs"
+    assert settings.stores.limits_table == "limits"
+    assert settings.stores.usage_table == "usage"
     assert settings.stores.region == "eu-central-1"
     assert settings.stores.endpoint_url is None
     assert settings.vocabulary_dir is None
@@ -80,6 +84,8 @@ def test_all_faults_are_told_at_once() -> None:
         "environment: FOREBAY_LEDGER_TABLE: expected a value; it is not set",
         "environment: FOREBAY_BREAKERS_TABLE: expected a value; it is not set",
         "environment: FOREBAY_JOBS_TABLE: expected a value; it is not set",
+        "environment: FOREBAY_LIMITS_TABLE: expected a value; it is not set",
+        "environment: FOREBAY_USAGE_TABLE: expected a value; it is not set",
         "environment: AWS_REGION: expected a value; it is not set",
         "environment: FOREBAY_LOG_LEVEL: expected DEBUG or INFO or WARNING or ERROR; got 'info'",
     )

@@ -6,7 +6,7 @@ from decimal import Decimal
 import pytest
 
 from forebay.errors import ConfigurationError
-from forebay.money import FREE, Price
+from forebay.money import FREE, LongInput, Price, Rates
 from forebay.settings import (
     ConfigSource,
     GatewayConfig,
@@ -31,8 +31,8 @@ KEYS = {"OPENAI_API_KEY": "sk-test"}
 GPT = Price(input=250_000_000, cached_input=25_000_000, output=2_000_000_000)
 PRICES = PriceTable(
     models={
-        "gpt-5-mini": PriceRow("openai", 250_000_000, 2_000_000_000, cached_input=25_000_000),
-        "gpt-4": PriceRow("openai", 30_000_000_000, 60_000_000_000),
+        "gpt-5-mini": PriceRow("openai", GPT),
+        "gpt-4": PriceRow("openai", Price(30_000_000_000, 30_000_000_000, 60_000_000_000)),
     }
 )
 
@@ -175,8 +175,8 @@ def test_a_target_weighs_one_and_costs_what_the_table_says() -> None:
 
 
 def test_without_a_price_of_their_own_cached_tokens_cost_what_input_costs() -> None:
-    target = '{ provider = "openai", model = "gpt-4" }'
-    price = parse(OPENAI, model(target)).models["fast"].targets[0].price
+    more = "price = { input = 30, output = 60 }"
+    price = parse(OPENAI, model(MINI, more=more)).models["fast"].targets[0].price
     assert price.cached_input == price.input == 30_000_000_000
 
 
@@ -186,6 +186,38 @@ def test_a_targets_price_goes_before_its_models_and_that_before_the_table() -> N
     first, second = parse(OPENAI, model(f"{own}, {MINI}", more=more)).models["fast"].targets
     assert first.price == Price(10**9, 10**9, 2_500_000_000)
     assert second.price == Price(3 * 10**9, 12_500_000, 1)
+
+
+def test_a_price_says_what_caches_long_input_tiers_and_searches_cost() -> None:
+    more = """
+[models.fast.price]
+input = 1
+cached_input = 0.1
+cache_write = 1.5
+cache_write_1h = 2.5
+output = 4
+web_search = 10
+above = [{ input_tokens = 200_000, input = 2, cached_input = 0.2, output = 6 }]
+[models.fast.price.tiers]
+flex = { input = 0.5, output = 2 }
+priority = { input = 2, output = 8, above = [{ input_tokens = 9, input = 3, output = 9 }] }
+"""
+    usd = 10**9
+    long = (LongInput(200_000, Rates(2 * usd, 200_000_000, 6 * usd)),)
+    priority_long = (LongInput(9, Rates(3 * usd, 3 * usd, 9 * usd)),)
+    assert parse(OPENAI, model(MINI, more=more)).models["fast"].targets[0].price == Price(
+        input=usd,
+        cached_input=100_000_000,
+        output=4 * usd,
+        cache_write=1_500_000_000,
+        cache_write_1h=2_500_000_000,
+        above=long,
+        tiers={
+            "flex": Price(500_000_000, 500_000_000, 2 * usd, above=long),
+            "priority": Price(2 * usd, 2 * usd, 8 * usd, above=priority_long),
+        },
+        web_search=10_000 * usd,
+    )
 
 
 def test_prices_are_read_exactly() -> None:

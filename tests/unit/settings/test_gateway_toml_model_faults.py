@@ -27,6 +27,7 @@ def price(value: str) -> str:
 T = "5: models.fast.targets[0]"
 PRICE_FORM = '{ input = 0.25, cached_input = 0.025, output = 2.0 } or "free"'
 NUMBER = "expected a number from 0 to 100000, got"
+LONG = "{ input_tokens = 9, input = 1, output = 1 }"
 MODELS = {
     "no targets": (
         "[models.fast]",
@@ -113,6 +114,54 @@ MODELS = {
     "price with an unknown key": (
         price("{ input = 1, output = 1, cached = 1 }"),
         "5: models.fast.price.cached: unknown key; did you mean cached_input?",
+    ),
+    "price of long input without a length": (
+        price("{ input = 1, output = 1, above = [{ input = 1, output = 1 }] }"),
+        "5: models.fast.price.above[0].input_tokens: expected a number of tokens; it is missing",
+    ),
+    "price of long input without a price": (
+        price("{ input = 1, output = 1, above = [{ input_tokens = 9, output = 1 }] }"),
+        "5: models.fast.price.above[0].input: expected USD per million tokens; it is missing",
+    ),
+    "lengths that fall": (
+        price(f"{{ input = 1, output = 1, above = [{LONG}, {LONG}] }}"),
+        "5: models.fast.price.above: expected input_tokens to grow from step to step",
+    ),
+    "a length that is none": (
+        price(f"{{ input = 1, output = 1, above = [{LONG.replace('9', '0')}] }}"),
+        (
+            "5: models.fast.price.above[0].input_tokens: expected an integer "
+            "from 1 to 100000000, got 0"
+        ),
+    ),
+    "tier of the ordinary kind": (
+        price("{ input = 1, output = 1, tiers = { default = { input = 1, output = 1 } } }"),
+        (
+            "5: models.fast.price.tiers.default: "
+            "expected the name of a tier other than the ordinary one, e.g. flex"
+        ),
+    ),
+    "tier in capitals": (
+        price("{ input = 1, output = 1, tiers = { Flex = { input = 1, output = 1 } } }"),
+        (
+            "5: models.fast.price.tiers.Flex: "
+            "expected the name of a tier other than the ordinary one, e.g. flex"
+        ),
+    ),
+    "tier without a price": (
+        price("{ input = 1, output = 1, tiers = { flex = { input = 1 } } }"),
+        "5: models.fast.price.tiers.flex.output: expected USD per million tokens; it is missing",
+    ),
+    "tier of a tier": (
+        price("{ input = 1, output = 1, tiers = { flex = { input = 1, output = 1, tiers = 1 } } }"),
+        (
+            "5: models.fast.price.tiers.flex.tiers: unknown key; expected input, cached_input, "
+            "cache_write, cache_write_1h, output or above"
+        ),
+    ),
+    "search below zero": (
+        price("{ input = 1, output = 1, web_search = -1 }"),
+        f"5: models.fast.price.web_search: {NUMBER} -1",
     ),
     "price too fine": (
         price("{ input = 0.0000000001, output = 1 }"),

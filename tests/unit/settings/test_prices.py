@@ -13,7 +13,7 @@ import msgspec
 import pytest
 
 import forebay
-from forebay.money import Price
+from forebay.money import LongInput, Price, Rates
 from forebay.settings import PriceRow, PriceTable, ProviderKind
 
 ROOT = Path(__file__).parents[3]
@@ -39,7 +39,10 @@ def test_the_bundled_table_is_read_whole() -> None:
     table = PriceTable.from_json((DATA / "prices.json").read_bytes())
     assert len(table.models) > 200
     assert table.lookup(ProviderKind.OPENAI, "gpt-5-mini") == Price(
-        input=250_000_000, cached_input=25_000_000, output=2_000_000_000
+        input=250_000_000,
+        cached_input=25_000_000,
+        output=2_000_000_000,
+        tiers={"batch": Price(125_000_000, 12_500_000, 1_000_000_000)},
     )
 
 
@@ -51,7 +54,34 @@ def test_the_bundled_table_says_where_it_comes_from() -> None:
 
 def test_the_bundled_table_knows_no_cached_price_above_the_input_price() -> None:
     table = PriceTable.from_json((DATA / "prices.json").read_bytes())
-    assert not [n for n, row in table.models.items() if (row.cached_input or 0) > row.input]
+    assert not [n for n, row in table.models.items() if row.price.cached_input > row.price.input]
+
+
+def test_the_bundled_table_has_the_multiples_that_stand_in_for_prices_of_cache_writes() -> None:
+    """1.25 and 2, with all sellers who bill for writes, at all lengths, in batches too."""
+    table = PriceTable.from_json((DATA / "prices.json").read_bytes())
+    rates = [
+        rates
+        for row in table.models.values()
+        if row.provider in {"anthropic", "azure", "bedrock", "bedrock_converse", "openai"}
+        for price in (row.price, *row.price.tiers.values())
+        for rates in (price, *(step.rates for step in price.above))
+    ]
+    written = [(r.cache_write, r.input * 5 / 4) for r in rates if r.cache_write is not None]
+    written_1h = [(r.cache_write_1h, r.input * 2) for r in rates if r.cache_write_1h is not None]
+    assert len(written) > 100
+    assert len(written_1h) > 50
+    assert all(stated == multiple for stated, multiple in written + written_1h)
+
+
+def test_the_bundled_table_has_rates_for_long_input_and_for_batches() -> None:
+    table = PriceTable.from_json((DATA / "prices.json").read_bytes())
+    price = table.lookup(ProviderKind.GEMINI, "gemini-2.5-pro")
+    assert price is not None
+    assert price.above == (LongInput(200_000, Rates(2_500_000_000, 250_000_000, 15_000_000_000)),)
+    assert price.tiers["batch"].above == (
+        LongInput(200_000, Rates(1_250_000_000, 250_000_000, 7_500_000_000)),
+    )
 
 
 @pytest.mark.parametrize(
@@ -75,13 +105,13 @@ def test_each_seller_s_models_are_found_by_their_own_names(
 
 @pytest.mark.parametrize("kind", [ProviderKind.OPENAI, ProviderKind.BEDROCK])
 def test_another_seller_s_price_is_not_taken(kind: ProviderKind) -> None:
-    table = PriceTable(models={"claude-haiku-4-5": PriceRow("anthropic", 1, 1)})
+    table = PriceTable(models={"claude-haiku-4-5": PriceRow("anthropic", Price(1, 1, 1))})
     assert table.lookup(kind, "claude-haiku-4-5") is None
 
 
 @pytest.mark.parametrize("kind", [kind for kind in ProviderKind if kind != ProviderKind.OPENAI])
 def test_a_self_hosted_model_has_no_list_price(kind: ProviderKind) -> None:
-    table = PriceTable(models={"gpt-5": PriceRow("openai", 1, 1)})
+    table = PriceTable(models={"gpt-5": PriceRow("openai", Price(1, 1, 1))})
     assert table.lookup(kind, "gpt-5") is None
 
 
@@ -95,11 +125,49 @@ def test_prices_become_nano_dollars_per_million_tokens() -> None:
     source = {"m": chat(cache_read_input_token_cost=Decimal("1.25e-08"), max_output_tokens=9)}
     assert tool().build(source)["m"] == {
         "provider": "openai",
-        "input": 250_000_000,
-        "cached_input": 12_500_000,
-        "output": 2_000_000_000,
+        "price": {"input": 250_000_000, "cached_input": 12_500_000, "output": 2_000_000_000},
         "max_output_tokens": 9,
     }
+
+
+LONG = {
+    "input_cost_per_token_above_200k_tokens": Decimal("5e-07"),
+    "output_cost_per_token_above_200k_tokens": Decimal("3e-06"),
+    "cache_creation_input_token_cost_above_1hr_above_200k_tokens": Decimal("1e-06"),
+}
+LONG_RATES = {
+    "input": 500_000_000,
+    "cached_input": 500_000_000,
+    "cache_write_1h": 1_000_000_000,
+    "output": 3_000_000_000,
+}
+BATCH = {
+    "input_cost_per_token_batches": Decimal("1e-07"),
+    "output_cost_per_token_batches": Decimal("1e-06"),
+}
+BATCH_RATES = {"input": 100_000_000, "cached_input": 100_000_000, "output": 1_000_000_000}
+
+
+def test_rates_of_long_input_become_a_step() -> None:
+    price = tool().build({"m": chat(**LONG)})["m"]["price"]
+    assert price["above"] == [{"above_input_tokens": 200_000, "rates": LONG_RATES}]
+
+
+def test_a_batch_without_rates_for_long_input_costs_what_long_input_costs_elsewhere() -> None:
+    price = tool().build({"m": chat(**LONG, **BATCH)})["m"]["price"]
+    assert price["tiers"] == {"batch": {**BATCH_RATES, "above": price["above"]}}
+
+
+def test_a_batch_that_states_half_its_prices_has_none() -> None:
+    half = {"input_cost_per_token_batches": Decimal("1e-07")}
+    assert "tiers" not in tool().build({"m": chat(**half)})["m"]["price"]
+
+
+def test_a_batch_of_embeddings_needs_no_price_of_output() -> None:
+    half = {"input_cost_per_token_batches": Decimal("1e-07")}
+    embedding = chat(mode="embedding", output_cost_per_token=0, **half)
+    price = tool().build({"m": embedding})["m"]["price"]
+    assert price["tiers"] == {"batch": {**BATCH_RATES, "output": 0}}
 
 
 def test_rows_without_a_price_are_left_out() -> None:

@@ -31,7 +31,12 @@ from forebay.settings import (
     parse_gateway_toml,
 )
 from forebay.settings.models import DEFAULT_WEIGHT, MAX_WEIGHT
-from forebay.settings.prices import MAX_USD_PER_MILLION
+from forebay.settings.prices import (
+    MAX_INPUT_TOKENS,
+    MAX_USD_PER_MILLION,
+    PRICE_KEYS,
+    RATE_KEYS,
+)
 from forebay.settings.provider_kinds import AZURE_V1, DEFAULT_BASE_URLS, AzureAuth
 from forebay.settings.sections import field_names
 
@@ -147,8 +152,15 @@ def test_azure_s_defaults_stand_in_the_reference() -> None:
 
 def test_weights_and_prices_have_the_bounds_of_the_reference() -> None:
     assert row("weight").split(" | ")[2:4] == [f"`{DEFAULT_WEIGHT}`", f"1 to {MAX_WEIGHT}"]
-    assert row("output").split(" | ")[3] == f"0 to {MAX_USD_PER_MILLION}"
+    for key in (*RATE_KEYS, "web_search"):
+        assert row(key).split(" | ")[3] == f"0 to {MAX_USD_PER_MILLION}"
+    assert f"(1 to {MAX_INPUT_TOKENS}; " in row("above")
     assert f"({MAX_REQUEST_BODY_BYTES} bytes)" in REFERENCE
+
+
+def test_the_reference_has_all_keys_of_a_price_and_no_other() -> None:
+    keys = re.findall(r"^\| `(\w+)` \|", SECTIONS["price"], re.MULTILINE)
+    assert sorted(keys) == sorted(PRICE_KEYS)
 
 
 def test_each_variable_stands_in_the_reference_and_no_other() -> None:
@@ -160,6 +172,8 @@ def test_each_variable_stands_in_the_reference_and_no_other() -> None:
                 "FOREBAY_LEDGER_TABLE",
                 "FOREBAY_BREAKERS_TABLE",
                 "FOREBAY_JOBS_TABLE",
+                "FOREBAY_LIMITS_TABLE",
+                "FOREBAY_USAGE_TABLE",
                 "AWS_REGION",
             ),
             "x",

@@ -17,12 +17,15 @@ import msgspec
 
 from forebay.dialects import sse
 from forebay.dialects.canonical import StopReason
+from forebay.dialects.reported import believed, read_tier
 from forebay.model import Usage
 
 PROVIDER: Final = "Anthropic"
 PATH: Final = "/messages"
 VERSION: Final = "2023-06-01"
 """Of the header `anthropic-version`."""
+FAST: Final = "fast"
+"""A `speed`, of requests and of replies."""
 
 # A pause and a full context window end an answer that the model had not finished.
 STOP_REASONS: Final[Mapping[str, StopReason]] = {
@@ -57,14 +60,30 @@ class _OutputDetails(msgspec.Struct):
     thinking_tokens: int | None = None
 
 
+class _CacheCreation(msgspec.Struct):
+    ephemeral_5m_input_tokens: int | None = None
+    ephemeral_1h_input_tokens: int | None = None
+
+
+class _ServerToolUse(msgspec.Struct):
+    web_search_requests: int | None = None
+
+
 class ReportedUsage(msgspec.Struct):
     """A usage object. What was read from or written to the cache is *beside* `input_tokens`."""
 
     input_tokens: int | None = None
     cache_read_input_tokens: int | None = None
     cache_creation_input_tokens: int | None = None
+    cache_creation: _CacheCreation | None = None
+    """The same, divided by how long it is kept."""
     output_tokens: int | None = None
     output_tokens_details: _OutputDetails | None = None
+    server_tool_use: _ServerToolUse | None = None
+    service_tier: Any = None
+    speed: Any = None
+    """`fast` has prices of its own, as a tier has
+    (https://platform.claude.com/docs/en/build-with-claude/fast-mode)."""
 
 
 def updated(known: ReportedUsage, reported: ReportedUsage) -> ReportedUsage:
@@ -74,34 +93,53 @@ def updated(known: ReportedUsage, reported: ReportedUsage) -> ReportedUsage:
 
 
 def read_usage(reported: ReportedUsage) -> Usage | None:
-    """Read a usage object; None if it does not say what the request took.
-
-    No request takes no input: other servers send zeros where they do not know. No figure is ever
-    negative, whatever the provider says: a cost below zero would be money for nothing.
-    """
+    """Read a usage object; None if it does not say what the request took (see `reported`)."""
     cached = max(reported.cache_read_input_tokens or 0, 0)
-    written = max(reported.cache_creation_input_tokens or 0, 0)
-    total = max(reported.input_tokens or 0, 0) + cached + written
-    if not total:
-        return None
+    written, written_1h = _written(reported)
     details = reported.output_tokens_details
-    return Usage(
-        input_tokens=total,
-        output_tokens=max(reported.output_tokens or 0, 0),
-        cached_input_tokens=cached,
-        reasoning_tokens=max((details and details.thinking_tokens) or 0, 0),
+    searches = reported.server_tool_use and reported.server_tool_use.web_search_requests
+    return believed(
+        Usage(
+            input_tokens=max(reported.input_tokens or 0, 0) + cached + written + written_1h,
+            output_tokens=reported.output_tokens or 0,
+            cached_input_tokens=cached,
+            reasoning_tokens=(details and details.thinking_tokens) or 0,
+            cache_write_input_tokens=written,
+            cache_write_1h_input_tokens=written_1h,
+            web_searches=searches or 0,
+            service_tier=FAST if reported.speed == FAST else read_tier(reported.service_tier),
+        )
     )
+
+
+def _written(reported: ReportedUsage) -> tuple[int, int]:
+    """Return what was written to the cache for five minutes, and for an hour.
+
+    Only the first report of a stream divides it: what a later one adds counts as the dearer of the
+    kinds that were written, so that a cost is never below the bill.
+    """
+    parts = reported.cache_creation or _CacheCreation()
+    minutes = max(parts.ephemeral_5m_input_tokens or 0, 0)
+    hour = max(parts.ephemeral_1h_input_tokens or 0, 0)
+    total = max(reported.cache_creation_input_tokens or 0, minutes + hour)
+    return (minutes, total - minutes) if hour else (total, 0)
 
 
 def write_usage(usage: Usage | None) -> dict[str, Any]:
     """Write a usage object; zeros where nothing is known, since SDKs want figures."""
     usage = usage or Usage(0, 0)
+    written = usage.cache_write_input_tokens + usage.cache_write_1h_input_tokens
     fields: dict[str, Any] = {
-        "input_tokens": usage.input_tokens - usage.cached_input_tokens,
-        "cache_creation_input_tokens": 0,
+        "input_tokens": usage.input_tokens - usage.cached_input_tokens - written,
+        "cache_creation_input_tokens": written,
         "cache_read_input_tokens": usage.cached_input_tokens,
         "output_tokens": usage.output_tokens,
     }
+    if usage.cache_write_1h_input_tokens:
+        fields["cache_creation"] = {
+            "ephemeral_5m_input_tokens": usage.cache_write_input_tokens,
+            "ephemeral_1h_input_tokens": usage.cache_write_1h_input_tokens,
+        }
     if usage.reasoning_tokens:
         fields["output_tokens_details"] = {"thinking_tokens": usage.reasoning_tokens}
     return fields

@@ -24,6 +24,7 @@ from forebay.dialects.canonical import (
     UsageReported,
 )
 from forebay.dialects.exchange import Collected
+from forebay.dialects.reported import believed
 from forebay.model import Usage
 
 STOP_REASONS: Final[Mapping[str, StopReason]] = {
@@ -43,6 +44,13 @@ class CamelStruct(msgspec.Struct, rename="camel"):
     """Converse's names are `camelCase`; what it names beyond ours is passed over."""
 
 
+class _CacheDetail(CamelStruct):
+    """What was written to the cache for one length of time (API_runtime_CacheDetail.html)."""
+
+    input_tokens: int
+    ttl: str
+
+
 class TokenUsage(CamelStruct):
     """Tokens of an answer. Source: API_runtime_TokenUsage.html."""
 
@@ -50,6 +58,7 @@ class TokenUsage(CamelStruct):
     output_tokens: int
     cache_read_input_tokens: int | None = None
     cache_write_input_tokens: int | None = None
+    cache_details: list[_CacheDetail] | None = None
 
 
 class _Tool(CamelStruct):
@@ -127,7 +136,7 @@ class ConverseReader:
             self._started,
             *_content(reply.output.message.content),
             Finished(to_stop_reason(reply.stop_reason)),
-            UsageReported(to_usage(reply.usage)),
+            *usage_events(reply.usage),
         ]
 
 
@@ -169,18 +178,32 @@ def to_stop_reason(reported: str) -> StopReason:
     return reason
 
 
-def to_usage(reported: TokenUsage) -> Usage:
+def usage_events(reported: TokenUsage) -> list[Event]:
+    """Return the usage, if the report says any."""
+    usage = to_usage(reported)
+    return [] if usage is None else [UsageReported(usage)]
+
+
+def to_usage(reported: TokenUsage) -> Usage | None:
     """Read a usage: what the cache gave and took stands beside `inputTokens`, not within it.
 
-    No figure is ever negative, whatever Bedrock says: a cost below zero would be money for
-    nothing. Source: Bedrock's user guide, prompt-caching.html.
+    Source: Bedrock's user guide, prompt-caching.html.
+
+    Returns:
+        None if it does not say what the request took.
     """
     read = max(reported.cache_read_input_tokens or 0, 0)
-    written = max(reported.cache_write_input_tokens or 0, 0)
-    return Usage(
-        input_tokens=max(reported.input_tokens, 0) + read + written,
-        output_tokens=max(reported.output_tokens, 0),
-        cached_input_tokens=read,
+    details = reported.cache_details or ()
+    written_1h = sum(max(each.input_tokens, 0) for each in details if each.ttl == "1h")
+    written = max(reported.cache_write_input_tokens or 0, written_1h)
+    return believed(
+        Usage(
+            input_tokens=max(reported.input_tokens, 0) + read + written,
+            output_tokens=reported.output_tokens,
+            cached_input_tokens=read,
+            cache_write_input_tokens=written - written_1h,
+            cache_write_1h_input_tokens=written_1h,
+        )
     )
 
 

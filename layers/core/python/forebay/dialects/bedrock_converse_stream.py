@@ -24,7 +24,7 @@ from forebay.dialects.bedrock_converse_reader import (
     error_object,
     foreign_content,
     to_stop_reason,
-    to_usage,
+    usage_events,
 )
 from forebay.dialects.canonical import (
     Event,
@@ -34,7 +34,6 @@ from forebay.dialects.canonical import (
     ThinkingDelta,
     ToolArgumentsDelta,
     ToolUseStarted,
-    UsageReported,
 )
 
 MAX_LINE_BYTES: Final = 32 * 1024 * 1024
@@ -188,7 +187,7 @@ class ConverseStreamReader:
             yield self._stop(line.message_stop)
         if line.metadata is not None:
             self._ended = self._stopped
-            yield UsageReported(to_usage(line.metadata.usage))
+            yield from usage_events(line.metadata.usage)
 
     def _block_started(self, event: _BlockStartEvent) -> Iterator[Event]:
         self._check_within_message()

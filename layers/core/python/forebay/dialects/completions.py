@@ -140,6 +140,7 @@ class _Reply(msgspec.Struct):
 
     choices: list[_Choice] = []
     usage: ReportedUsage | None = None
+    service_tier: Any = None
     error: Any = None
 
 
@@ -178,7 +179,7 @@ def parse_piece(data: bytes) -> Piece:
         text="".join(choice.text or "" for choice in reply.choices),
         choices=tuple(choice.index for choice in reply.choices),
         finished=tuple(choice.index for choice in reply.choices if choice.finish_reason),
-        usage=to_usage(reply.usage),
+        usage=to_usage(reply.usage, reply.service_tier),
         mentions_usage=reply.usage is not None,
     )
 

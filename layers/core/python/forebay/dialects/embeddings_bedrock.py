@@ -77,7 +77,7 @@ def _read_titan(asked: EmbeddingsRequest, _count: int, body: bytes) -> Embedded:
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise DialectError("bytes that are no embeddings") from error
     vectors = encode_vectors([reply.embedding], asked.encoding)
-    return Embedded(vectors, max(reply.input_text_token_count, 0))
+    return Embedded(vectors, max(reply.input_text_token_count, 0) or None)
 
 
 TITAN: Final = Surface(limits=lambda _: TITAN_LIMITS, encode=_encode_titan, read=_read_titan)

@@ -86,7 +86,7 @@ def read(asked: EmbeddingsRequest, count: int, body: bytes) -> Embedded:
 def _input_tokens(reported: _UsageMetadata | None) -> int | None:
     if reported is None or reported.prompt_token_count is None:
         return None
-    return max(reported.prompt_token_count, 0)
+    return max(reported.prompt_token_count, 0) or None  # no input takes none
 
 
 SURFACE: Final = Surface(limits=lambda _: LIMITS, encode=encode, read=read)

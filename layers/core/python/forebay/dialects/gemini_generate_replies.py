@@ -13,6 +13,7 @@ from typing import Annotated, Any, Final
 import msgspec
 
 from forebay.dialects import DialectError, UpstreamReported
+from forebay.dialects.reported import believed
 from forebay.model import Usage
 
 
@@ -162,17 +163,19 @@ def to_usage(reported: UsageMetadata | None) -> Usage | None:
     """Read a usage object; None if it does not say what the request took.
 
     `promptTokenCount` includes the cached tokens; thoughts, and what server tools put into the
-    prompt, stand beside the other counts (the four add up to `totalTokenCount`). No figure is ever
-    negative, whatever the provider says.
+    prompt, stand beside the other counts (the four add up to `totalTokenCount`). Writing to a cache
+    is not billed by the token. Source: https://ai.google.dev/api/generate-content#UsageMetadata.
     """
     if reported is None or reported.prompt_token_count is None:
         return None
     cached = max(reported.cached_content_token_count, 0)
     thoughts = max(reported.thoughts_token_count, 0)
     asked = max(reported.prompt_token_count, cached)
-    return Usage(
-        input_tokens=asked + max(reported.tool_use_prompt_token_count, 0),
-        output_tokens=max(reported.candidates_token_count, 0) + thoughts,
-        cached_input_tokens=cached,
-        reasoning_tokens=thoughts,
+    return believed(
+        Usage(
+            input_tokens=asked + max(reported.tool_use_prompt_token_count, 0),
+            output_tokens=max(reported.candidates_token_count, 0) + thoughts,
+            cached_input_tokens=cached,
+            reasoning_tokens=thoughts,
+        )
     )

@@ -15,7 +15,8 @@ import msgspec
 
 from forebay.dialects import DialectError, UpstreamReported
 from forebay.dialects.openai_body import reading
-from forebay.model import Usage, UsageSource
+from forebay.dialects.reported import believed, read_tier
+from forebay.model import Usage
 
 PATH: Final = "/chat/completions"
 DONE: Final = b"[DONE]"
@@ -138,6 +139,7 @@ def texts_of(value: object) -> Iterator[str]:
 
 class _PromptDetails(msgspec.Struct):
     cached_tokens: int | None = None
+    cache_write_tokens: int | None = None
 
 
 class _CompletionDetails(msgspec.Struct):
@@ -145,31 +147,50 @@ class _CompletionDetails(msgspec.Struct):
 
 
 class ReportedUsage(msgspec.Struct):
-    """A usage object."""
+    """A usage object. What was read from or written to the cache is *within* `prompt_tokens`."""
 
     prompt_tokens: int | None = None
     completion_tokens: int | None = None
+    total_tokens: int | None = None
     prompt_tokens_details: _PromptDetails | None = None
     completion_tokens_details: _CompletionDetails | None = None
 
 
-def to_usage(reported: ReportedUsage | None) -> Usage | None:
-    """Read a usage object; None if it does not say what the request took.
+def to_usage(reported: ReportedUsage | None, tier: object = None) -> Usage | None:
+    """Read a usage object; None if it does not say what the request took (see `reported`).
 
-    No figure is ever negative, whatever the provider says: a cost below zero would be money for
-    nothing.
+    Cached, written and reasoning tokens are parts of the other counts. Source:
+    https://platform.openai.com/docs/api-reference/chat/object.
+
+    Args:
+        reported: As it came.
+        tier: `service_tier` of the reply, which stands beside it.
     """
     if reported is None or reported.prompt_tokens is None:
         return None
-    prompt, completion = reported.prompt_tokens_details, reported.completion_tokens_details
-    cached = max((prompt and prompt.cached_tokens) or 0, 0)
-    return Usage(
-        input_tokens=max(reported.prompt_tokens, cached),
-        output_tokens=max(reported.completion_tokens or 0, 0),
-        cached_input_tokens=cached,
-        reasoning_tokens=max((completion and completion.reasoning_tokens) or 0, 0),
-        source=UsageSource.REPORTED,
+    prompt = reported.prompt_tokens_details or _PromptDetails()
+    reasoning = (reported.completion_tokens_details or _CompletionDetails()).reasoning_tokens or 0
+    return believed(
+        Usage(
+            input_tokens=reported.prompt_tokens,
+            output_tokens=_output_tokens(reported, max(reasoning, 0)),
+            cached_input_tokens=prompt.cached_tokens or 0,
+            reasoning_tokens=reasoning,
+            cache_write_input_tokens=prompt.cache_write_tokens or 0,
+            service_tier=read_tier(tier),
+        )
     )
+
+
+def _output_tokens(reported: ReportedUsage, reasoning: int) -> int:
+    """Return all output that is billed.
+
+    xAI counts reasoning beside `completion_tokens`, which shows in `total_tokens`
+    (https://docs.x.ai/docs/guides/reasoning); also where there is more of it than of output.
+    """
+    said = max(reported.completion_tokens or 0, 0)
+    beside = (reported.prompt_tokens or 0) + said + reasoning
+    return said + reasoning if reported.total_tokens == beside or reasoning > said else said
 
 
 NULL: Final = msgspec.Raw(b"null")
@@ -191,6 +212,8 @@ class Reply(msgspec.Struct):
 
     choices: list[Choice] = []
     usage: ReportedUsage | None = None
+    service_tier: Any = None
+    """That the answer is billed at."""
     citations: msgspec.Raw = NULL
     """Perplexity's: https://docs.perplexity.ai/api-reference/chat-completions-post."""
     error: Any = None
@@ -235,7 +258,7 @@ def parse_completion(body: bytes) -> Completion:
     if not reply.choices:
         raise DialectError("a completion without choices")
     text = "".join(part for choice in reply.choices for part in texts_of(choice.message))
-    return Completion(text=text, usage=to_usage(reply.usage))
+    return Completion(text=text, usage=to_usage(reply.usage, reply.service_tier))
 
 
 def parse_reply(data: bytes) -> Reply:

@@ -12,6 +12,7 @@ from typing import Any, Final
 import msgspec
 
 from forebay.dialects.openai_chat import NULL, Choice, Reply, parse_reply, texts_of, to_usage
+from forebay.dialects.reported import read_tier
 from forebay.model import Usage
 
 _FIRST: Final = (0,)
@@ -48,6 +49,8 @@ class Chunk(msgspec.Struct, frozen=True):
     usage: Usage | None = None
     mentions_usage: bool = False
     """Whether it has a usage object, be it one that says nothing."""
+    service_tier: str | None = None
+    """That it names; not looked for in chunks of mere words."""
 
 
 def parse_chunk(data: bytes) -> Chunk:
@@ -70,6 +73,7 @@ def parse_chunk(data: bytes) -> Chunk:
         calls=tuple(piece for c in choices if c.delta for piece in _calls(c.index, c.delta)),
         usage=to_usage(reply.usage),
         mentions_usage=reply.usage is not None,
+        service_tier=read_tier(reply.service_tier),
     )
 
 

@@ -15,7 +15,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
-from typing import Any, Final
+from typing import Any, Final, Literal
 
 import msgspec
 
@@ -52,7 +52,7 @@ class Surface:
     """
 
     name: str
-    limit_field: str = "max_completion_tokens"
+    limit_field: Literal["max_completion_tokens", "max_tokens"] = "max_completion_tokens"
     cannot: frozenset[str] = frozenset({"sampling.top_k"})
     has_refusals: bool = True
     prefill_fields: Mapping[str, bool] = field(default_factory=dict)

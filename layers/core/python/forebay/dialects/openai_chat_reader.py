@@ -77,6 +77,7 @@ class _Reply(msgspec.Struct):
     model: str | None = None
     choices: list[_Choice] = []
     usage: ReportedUsage | None = None
+    service_tier: Any = None
     error: Any = None
 
 
@@ -109,6 +110,7 @@ class _Answer:
     _id: str | None = None
     _tools: dict[int, _OpenTools] = field(default_factory=dict)
     _refused: set[int] = field(default_factory=set)
+    _tier: object = None
 
     def events(self, reply: _Reply) -> Iterator[Event]:
         # Azure's first chunk has neither choices nor an id.
@@ -120,7 +122,8 @@ class _Answer:
             if said is not None:
                 yield from self._said(said, choice.index)
             yield from self._finished(choice)
-        if (usage := to_usage(reply.usage)) is not None:
+        self._tier = reply.service_tier or self._tier
+        if (usage := to_usage(reply.usage, self._tier)) is not None:
             yield UsageReported(usage)
 
     def _said(self, said: _Said, choice: int) -> Iterator[Event]:

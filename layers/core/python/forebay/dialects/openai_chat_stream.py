@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from forebay.dialects import DialectError, sse
 from forebay.dialects.continuation import Interrupted
@@ -44,6 +44,7 @@ class ChatStream:
     _reader: sse.EventReader = field(default_factory=sse.EventReader)
     _wholeness: Wholeness = field(init=False)
     _failure: DialectError | None = None
+    _tier: str | None = None
     _usage_chunk: Chunk | None = None
     _held: HeldChunks = field(default_factory=HeldChunks)
     _shown: Shown = field(init=False)
@@ -90,8 +91,9 @@ class ChatStream:
         if chunk.text:
             self.text.append(chunk.text)
         self._wholeness.saw(chunk.choices, chunk.finished)
+        self._tier = chunk.service_tier or self._tier
         if chunk.usage is not None:
-            self.usage = chunk.usage
+            self.usage = replace(chunk.usage, service_tier=self._tier)
             if self.show_usage and not chunk.choices:
                 self._usage_chunk = chunk
                 return b""

@@ -91,11 +91,15 @@ def _finish_reason(finished: Finished, *, refused: bool) -> str:
 
 
 def _usage(usage: Usage, note: Mapping[str, str] | None) -> dict[str, Any]:
+    written = usage.cache_write_input_tokens + usage.cache_write_1h_input_tokens
     fields: dict[str, Any] = {
         "prompt_tokens": usage.input_tokens,
         "completion_tokens": usage.output_tokens,
         "total_tokens": usage.input_tokens + usage.output_tokens,
-        "prompt_tokens_details": {"cached_tokens": usage.cached_input_tokens},
+        "prompt_tokens_details": {
+            "cached_tokens": usage.cached_input_tokens,
+            **({"cache_write_tokens": written} if written else {}),
+        },
         "completion_tokens_details": {"reasoning_tokens": usage.reasoning_tokens},
     }
     return {**fields, "forebay": note} if note else fields

@@ -127,7 +127,8 @@ def _usage(usage: Usage, note: Mapping[str, str] | None) -> dict[str, Any]:
         "input_tokens": usage.input_tokens,
         "input_tokens_details": {
             "cached_tokens": usage.cached_input_tokens,
-            "cache_write_tokens": 0,
+            "cache_write_tokens": usage.cache_write_input_tokens
+            + usage.cache_write_1h_input_tokens,
         },
         "output_tokens": usage.output_tokens,
         "output_tokens_details": {"reasoning_tokens": usage.reasoning_tokens},

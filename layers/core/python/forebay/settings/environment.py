@@ -47,6 +47,8 @@ class StoreSettings:
     ledger_table: str
     breakers_table: str
     jobs_table: str
+    limits_table: str
+    usage_table: str
     region: str
     endpoint_url: str | None
     """Another AWS than the real one (the local stack's); None: AWS's own."""
@@ -101,6 +103,8 @@ class Settings:
                 ledger_table=reader.required("FOREBAY_LEDGER_TABLE"),
                 breakers_table=reader.required("FOREBAY_BREAKERS_TABLE"),
                 jobs_table=reader.required("FOREBAY_JOBS_TABLE"),
+                limits_table=reader.required("FOREBAY_LIMITS_TABLE"),
+                usage_table=reader.required("FOREBAY_USAGE_TABLE"),
                 region=reader.required("AWS_REGION"),
                 endpoint_url=reader.optional("AWS_ENDPOINT_URL"),
             ),

@@ -6,19 +6,31 @@ tokens, so that 0.0125 USD is 12,500,000 and nothing is rounded.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from decimal import Decimal
 from typing import Final
 
 import msgspec
 
-from forebay.money import FREE, NANO_PER_USD, Price
+from forebay.money import FREE, NANO_PER_USD, STANDARD_TIERS, LongInput, Price, Rates
 from forebay.settings.provider_kinds import ProviderKind
 from forebay.settings.sections import Section, describe
 
 MAX_USD_PER_MILLION: Final = Decimal(100_000)
 """The dearest model of the bundled table costs 600; beyond this a price is a slip of the unit."""
+MAX_INPUT_TOKENS: Final = 100_000_000
+"""Beyond any context window."""
+CALLS_PER_SEARCH_PRICE: Final = 1_000
+"""Searches are quoted per thousand, tokens per million."""
+
+RATE_KEYS: Final = ("input", "cached_input", "cache_write", "cache_write_1h", "output")
+TIER_KEYS: Final = (*RATE_KEYS, "above")
+PRICE_KEYS: Final = (*TIER_KEYS, "tiers", "web_search")
+LONG_KEYS: Final = ("input_tokens", *RATE_KEYS)
+
+_TIER: Final = re.compile(r"[a-z][a-z0-9_]{0,31}")
 
 _EXAMPLE: Final = "{ input = 0.25, cached_input = 0.025, output = 2.0 }"
 PRICE_HELP: Final = f'price = {_EXAMPLE} (USD per million tokens) or price = "free"'
@@ -46,14 +58,11 @@ _SELLERS: Final[Mapping[ProviderKind, _Seller]] = {
 
 @dataclass(frozen=True, slots=True)
 class PriceRow:
-    """One model of the bundled table; prices in nano-dollars per million tokens."""
+    """One model of the bundled table."""
 
     provider: str
     """Who sells it, in litellm's words."""
-    input: int
-    output: int
-    cached_input: int | None = None
-    """None: the source states no price of its own; such tokens cost what input costs."""
+    price: Price
     max_input_tokens: int | None = None
     max_output_tokens: int | None = None
 
@@ -68,7 +77,7 @@ class PriceTable:
 
     @classmethod
     def from_json(cls, data: bytes) -> PriceTable:
-        """Read the file that `tools/build_prices.py` writes. Cost: 0.5 ms for 280 models.
+        """Read the file that `tools/build_prices.py` writes. Cost: 0.7 ms for 280 models.
 
         Raises:
             msgspec.ValidationError: The file is not of that shape.
@@ -86,8 +95,7 @@ class PriceTable:
         row = self.models.get(seller.prefix + model) if seller else None
         if seller is None or row is None or row.provider not in seller.providers:
             return None
-        cached = row.input if row.cached_input is None else row.cached_input
-        return Price(input=row.input, cached_input=cached, output=row.output)
+        return row.price
 
 
 def read_price(section: Section) -> Price | None:
@@ -96,26 +104,69 @@ def read_price(section: Section) -> Price | None:
     if value == "free":
         return FREE
     if isinstance(value, dict):
-        return _read_price_table(section.table("price"))
+        return _read_whole(section.table("price"))
     if value is not None:
         section.fault(f'expected {_EXAMPLE} or "free", got {describe(value)}', "price")
     return None
 
 
-def _read_price_table(table: Section) -> Price | None:
-    table.only("input", "cached_input", "output")
+def _read_whole(table: Section) -> Price | None:
+    table.only(*PRICE_KEYS)
+    price = _read_tier(table)
+    tiers = {name: _read_named_tier(name, tier) for name, tier in table.tables("tiers")}
+    search = _nano_usd(table, "web_search")
+    if price is None:
+        return None
+    return replace(
+        price,
+        # A tier that says nothing of long input: what it costs is surely no more than it does
+        # elsewhere, and a cost is never to be below the bill.
+        tiers={name: replace(t, above=t.above or price.above) for name, t in tiers.items() if t},
+        web_search=None if search is None else search * CALLS_PER_SEARCH_PRICE,
+    )
+
+
+def _read_named_tier(name: str, table: Section) -> Price | None:
+    if name in STANDARD_TIERS or not _TIER.fullmatch(name):
+        table.fault("expected the name of a tier other than the ordinary one, e.g. flex")
+    table.only(*TIER_KEYS)
+    return _read_tier(table)
+
+
+def _read_tier(table: Section) -> Price | None:
+    rates = _read_rates(table)
+    steps = [_read_step(step) for step in table.table_array("above")]
+    above = tuple(step for step in steps if step is not None)
+    lengths = [step.above_input_tokens for step in above]
+    if lengths != sorted(set(lengths)):
+        table.fault("expected input_tokens to grow from step to step", "above")
+    return None if rates is None else Price(**asdict(rates), above=above)
+
+
+def _read_step(table: Section) -> LongInput | None:
+    table.only(*LONG_KEYS)
+    if "input_tokens" not in table.values:
+        table.fault("expected a number of tokens; it is missing", "input_tokens")
+        return None
+    length = table.integer("input_tokens", default=1, low=1, high=MAX_INPUT_TOKENS)
+    rates = _read_rates(table)
+    return None if rates is None else LongInput(length, rates)
+
+
+def _read_rates(table: Section) -> Rates | None:
     for key in ("input", "output"):
         if key not in table.values:
             table.fault("expected USD per million tokens; it is missing", key)
-    input_, cached_input, output = (
-        _nano_usd(table, key) for key in ("input", "cached_input", "output")
-    )
+    stated = {key: _nano_usd(table, key) for key in RATE_KEYS}
+    input_, cached_input, output = (stated[key] for key in ("input", "cached_input", "output"))
     if input_ is None or output is None:
         return None
-    return Price(
+    return Rates(
         input=input_,
         cached_input=input_ if cached_input is None else cached_input,
         output=output,
+        cache_write=stated["cache_write"],
+        cache_write_1h=stated["cache_write_1h"],
     )
 
 
