@@ -16,6 +16,7 @@ from forebay.ports import Clock, FleetBooks, FleetStore
 from forebay.resilience.breaker import BreakerRecord, judged
 from forebay.resilience.first_tokens import FirstTokens
 from forebay.resilience.fleet_view import Figures
+from forebay.rollups import LedgerBatch
 from forebay.service.health_windows import TargetNews, news_by_target
 from forebay.settings import BreakerSettings
 
@@ -81,6 +82,10 @@ class Settler:
         self._clock = clock
         self._settings = settings
         self._measured: dict[str, _Measured] = {}
+
+    async def settle_batch(self, batch: LedgerBatch) -> None:
+        """Enter a batch of the ledger's stream; see `settle`."""
+        await self.settle(batch.name, [each.row for each in batch.rows])
 
     async def settle(self, batch: str, rows: Iterable[LedgerRow]) -> None:
         """Enter the rows. One write a target; two or three more when something changed.

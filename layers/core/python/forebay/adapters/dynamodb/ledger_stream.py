@@ -1,16 +1,17 @@
 """The ledger's stream, as Lambda hands it to the settler.
 
-A batch is one unit: it is entered as a whole, under the name of its first record, so that a second
-delivery is recognised. If it cannot be entered, all its records are to come again. That is also why
-this is not Powertools' batch processor, which asks of each record whether it came through (and
-would take twice as long to import as all of the settler).
+A batch is one unit: it is entered as a whole, and if it cannot be entered, all its records are to
+come again, in this batch or in others. Two things tell what was entered before: the name of the
+batch, which is its first record's id (decision 0018), and where each row stands in its shard
+(decision 0019). That is also why this is not Powertools' batch processor, which asks of each record
+whether it came through (and would take twice as long to import as all of the settler).
 
-If a process dies in mid-batch, Lambda tries the batch's halves, and the second half has another
-name: what had been entered of it counts twice. In windows of seconds that changes no rate. A sum
-that must be exact needs the stream's shard and sequence numbers, and events name their shard only
-where the mapping has a tumbling window.
+An event names its shard only where the mapping has a tumbling window. Such a mapping wants a
+`state` in each answer, and calls once more, without records, when a window ends: we keep none, and
+have nothing to do then.
 
-Source: https://docs.aws.amazon.com/lambda/latest/dg/services-ddb-batchfailurereporting.html
+Source: https://docs.aws.amazon.com/lambda/latest/dg/services-ddb-windows.html and
+services-ddb-batchfailurereporting.html beside it.
 """
 
 from __future__ import annotations
@@ -20,13 +21,19 @@ from typing import Any
 
 from forebay.adapters.dynamodb.items import item_to_row
 from forebay.errors import StoreError
-from forebay.model import LedgerRow
 from forebay.ports import Telemetry
+from forebay.rollups import LedgerBatch, NumberedRow
 
-Settle = Callable[[str, Sequence[LedgerRow]], Awaitable[None]]
-"""Enters rows under the name of their batch; raises `StoreError` if the same is to come again."""
+Settle = Callable[[LedgerBatch], Awaitable[None]]
+"""Enters a batch; raises `StoreError` if its rows are to come again."""
 
-Answer = dict[str, list[dict[str, str]]]
+Answer = dict[str, Any]
+
+NUMBER_DIGITS = 40
+"""The longest sequence number. Shorter ones get zeros in front: then text compares like numbers.
+
+Source: https://docs.aws.amazon.com/amazondynamodb/latest/APIReference/API_streams_StreamRecord.html
+"""
 
 
 class LedgerStream:
@@ -49,25 +56,32 @@ class LedgerStream:
         """
         records = event["Records"]
         if not records:
-            return {"batchItemFailures": []}
+            return _answer([])
+        batch = LedgerBatch(records[0]["eventID"], event["shardId"], self._rows(records))
         try:
-            await self._settle(records[0]["eventID"], self._rows(records))
+            await self._settle(batch)
         except StoreError as error:
             self._telemetry.incident("ledger_batch_failed", error.message, cause=error.code)
-            numbers = [record["dynamodb"]["SequenceNumber"] for record in records]
-            return {"batchItemFailures": [{"itemIdentifier": number} for number in numbers]}
-        return {"batchItemFailures": []}
+            return _answer([record["dynamodb"]["SequenceNumber"] for record in records])
+        return _answer([])
 
-    def _rows(self, records: Sequence[Mapping[str, Any]]) -> list[LedgerRow]:
+    def _rows(self, records: Sequence[Mapping[str, Any]]) -> tuple[NumberedRow, ...]:
         rows = []
         for record in records:
             if record["eventName"] != "INSERT":  # the mapping filters; a hand-made one may not
                 continue
+            change = record["dynamodb"]
+            number = str(change["SequenceNumber"])
             try:
-                rows.append(item_to_row(record["dynamodb"]["NewImage"]))
+                row = item_to_row(change["NewImage"])
             except (StoreError, KeyError) as error:
-                number = record["dynamodb"].get("SequenceNumber")
                 self._telemetry.incident(
                     "ledger_record_unreadable", str(error), sequence_number=number
                 )
-        return rows
+            else:
+                rows.append(NumberedRow(number.zfill(NUMBER_DIGITS), row))
+        return tuple(rows)
+
+
+def _answer(failed: Sequence[str]) -> Answer:
+    return {"state": {}, "batchItemFailures": [{"itemIdentifier": number} for number in failed]}
