@@ -87,14 +87,46 @@ class AdminClient:
         """One key."""
         return self._call("GET", f"/admin/keys/{_segment(name_or_id)}")
 
+    def change_key(self, name_or_id: str, wanted: Mapping[str, Any]) -> dict[str, Any]:
+        """Change what a key may do; the answer is the key as it is now."""
+        return self._call("PATCH", f"/admin/keys/{_segment(name_or_id)}", body=wanted)
+
+    def rotate_key(self, name_or_id: str, overlap_s: int | None) -> dict[str, Any]:
+        """Give a key a new secret, which the answer holds; None: the server's overlap."""
+        overlap = {} if overlap_s is None else {"overlap_s": overlap_s}
+        return self._call("POST", "/admin/rotations", body={"key": name_or_id, **overlap})
+
     def revoke_key(self, name_or_id: str) -> dict[str, Any]:
         """Revoke a key; the answer is the key as it is now."""
         return self._call("DELETE", f"/admin/keys/{_segment(name_or_id)}")
 
+    def list_scopes(self) -> dict[str, Any]:
+        """All limits of teams, tenants and the account: `{"scopes": […]}`."""
+        return self._call("GET", "/admin/scopes")
+
+    def change_scope(self, wanted: Mapping[str, Any]) -> dict[str, Any]:
+        """Change the limits of a scope; the answer is the scope as it is now."""
+        return self._call("PATCH", "/admin/scopes", body=wanted)
+
+    def audit(self, query: Mapping[str, str]) -> dict[str, Any]:
+        """Show what was done: `{"entries": […]}`."""
+        return self._call(
+            "GET", f"/admin/audit?{urlencode(query, quote_via=quote, errors='replace')}"
+        )
+
     def usage(self, query: Mapping[str, str]) -> dict[str, Any]:
-        """Add the ledger up."""
+        """Add up."""
         encoded = urlencode(query, quote_via=quote, errors="replace")
         return self._call("GET", f"/admin/usage?{encoded}" if encoded else "/admin/usage")
+
+    def check_usage(self, day: str) -> dict[str, Any]:
+        """Compare the roll-ups of a UTC day with its rows."""
+        return self._call("GET", f"/admin/usage/check?{urlencode({'day': day})}")
+
+    def ledger_rows(self, day: str, after: str | None) -> dict[str, Any]:
+        """Rows of a UTC day: `{"rows": […], "next": …}`, `next` for the page after or None."""
+        query = {"day": day} if after is None else {"day": day, "after": after}
+        return self._call("GET", f"/admin/usage/rows?{urlencode(query)}")
 
     def _call(
         self, method: str, path: str, *, body: Mapping[str, Any] | None = None

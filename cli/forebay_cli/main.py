@@ -21,7 +21,7 @@ from typing_extensions import override
 from forebay_cli.connection import add_options, check_options
 from forebay_cli.output import CommandFailed
 
-COMMANDS = ("dev", "doctor", "keys", "usage")
+COMMANDS = ("alarms", "audit", "budgets", "cost", "dev", "doctor", "keys", "usage")
 """Modules of this package, in the order of `--help`."""
 
 

@@ -28,9 +28,8 @@ import boto3
 import pytest
 
 from forebay.adapters.dynamodb.fleet_items import SNAPSHOT
-from forebay.adapters.dynamodb.items import row_to_item
 from forebay.model import AttemptResult
-from tests.support.ledger_rows import attempt, row
+from tests.support.ledger_rows import attempt, row, stream_record
 from tests.support.ministack import CREDENTIALS, aws_environment, start_ministack
 from tests.support.sam import run_sam
 from tests.support.template import ROOT, Template, load, of_type
@@ -192,8 +191,9 @@ def test_the_stack_has_the_outputs_that_the_template_names(
         ("LedgerTableName", "request_id", ["by_day"]),
         ("BreakersTableName", "target", []),
         ("JobsTableName", "job_id", []),
+        ("LimitsTableName", "scope", ["by_sweep"]),
     ],
-    ids=["keys", "ledger", "breakers", "jobs"],
+    ids=["keys", "ledger", "breakers", "jobs", "limits"],
 )
 def test_the_tables_are_there(
     deployment: Deployment, output: str, key: str, indexes: list[str]
@@ -208,6 +208,19 @@ def test_locally_the_tables_may_be_deleted(deployment: Deployment) -> None:
     name = deployment.outputs["KeysTableName"]
     table = client("dynamodb", deployment.url).describe_table(TableName=name)["Table"]
     assert table["DeletionProtectionEnabled"] is False
+
+
+def test_the_alarms_are_found_by_the_stacks_name(deployment: Deployment) -> None:
+    printed = subprocess.run(
+        [Path(sys.executable).with_name("forebay"), "alarms", "--stack", STACK, "--json"],
+        env=aws_environment(deployment.url),
+        stdout=subprocess.PIPE,
+        text=True,
+        check=True,
+    ).stdout
+    alarms = {alarm["name"]: alarm["state"] for alarm in json.loads(printed)["alarms"]}
+    assert len(alarms) == 10
+    assert alarms["SpendLastHour"] in {"ok", "insufficient_data"}
 
 
 def test_the_wrapper_is_executable_once_unpacked(deployment: Deployment) -> None:
@@ -272,21 +285,20 @@ def test_a_key_from_admin_gets_an_answer_and_the_ledger_its_row(deployment: Depl
     assert row["output_tokens"] == {"N": str(answer["usage"]["completion_tokens"])}
 
 
-def test_a_row_in_the_ledger_reaches_the_settler_which_tells_the_fleet(
+def test_the_settler_tells_the_fleet_what_the_ledger_s_stream_says(
     deployment: Deployment,
 ) -> None:
-    """By ministack's own mapping, with the settler's own role."""
-    dynamodb = client("dynamodb", deployment.url)
+    """With its own role; ministack's own mapping does not name the shard."""
     faults = [attempt(AttemptResult.FAILED, target="scripted/deployed")] * 9
-    item = row_to_item(row(*faults, ended_at=time.clock_gettime(0)), retention_days=1)
-    dynamodb.put_item(TableName=deployment.outputs["LedgerTableName"], Item=item)
-    key = {"target": {"S": SNAPSHOT}}
-    breakers: dict[str, Any] = {}
-    end = time.monotonic() + 60
-    while "scripted/deployed" not in breakers and time.monotonic() < end:
-        table = deployment.outputs["BreakersTableName"]
-        snapshot = dynamodb.get_item(TableName=table, Key=key).get("Item")
-        breakers = {} if snapshot is None else snapshot["breakers"]["M"]
+    record = stream_record(row(*faults, ended_at=time.clock_gettime(0)), 1)
+    event = json.dumps({"Records": [record], "shardId": "shardId-1", "state": {}})
+    function = deployment.outputs["SettlerFunctionName"]
+    answer = client("lambda", deployment.url).invoke(FunctionName=function, Payload=event.encode())
+    assert json.loads(answer["Payload"].read())["batchItemFailures"] == []
+    snapshot = client("dynamodb", deployment.url).get_item(
+        TableName=deployment.outputs["BreakersTableName"], Key={"target": {"S": SNAPSHOT}}
+    )
+    breakers = snapshot["Item"]["breakers"]["M"]
     assert breakers["scripted/deployed"]["M"]["s"] == {"S": "open"}
 
 

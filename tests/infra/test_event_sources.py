@@ -52,8 +52,13 @@ def test_the_settler_says_which_records_are_to_come_again(mapping: dict[str, Any
     assert mapping["FunctionResponseTypes"] == ["ReportBatchItemFailures"]
 
 
-def test_a_record_that_breaks_the_settler_is_found_and_given_up(mapping: dict[str, Any]) -> None:
-    assert mapping["BisectBatchOnFunctionError"] is True
+def test_events_name_their_shard(mapping: dict[str, Any]) -> None:
+    """They do only with a tumbling window; splitting batches is not said to go with one."""
+    assert mapping["TumblingWindowInSeconds"] == 900
+    assert "BisectBatchOnFunctionError" not in mapping
+
+
+def test_a_batch_that_breaks_the_settler_is_given_up(mapping: dict[str, Any]) -> None:
     assert 0 < mapping["MaximumRetryAttempts"] <= 1_000
     assert 0 < mapping["MaximumRecordAgeInSeconds"] <= 6 * 3_600  # a stream keeps 24 hours
 

@@ -23,6 +23,8 @@ ENVIRONMENT = {
     "FOREBAY_LEDGER_TABLE": {"Fn::GetAtt": ["Tables", "Outputs.LedgerTableName"]},
     "FOREBAY_BREAKERS_TABLE": {"Fn::GetAtt": ["Tables", "Outputs.BreakersTableName"]},
     "FOREBAY_JOBS_TABLE": {"Fn::GetAtt": ["Tables", "Outputs.JobsTableName"]},
+    "FOREBAY_LIMITS_TABLE": {"Fn::GetAtt": ["Tables", "Outputs.LimitsTableName"]},
+    "FOREBAY_USAGE_TABLE": {"Fn::GetAtt": ["Tables", "Outputs.UsageTableName"]},
     "FOREBAY_LOG_LEVEL": {"Ref": "LogLevel"},
     "FOREBAY_METRICS_NAMESPACE": "Forebay",
 }
@@ -135,7 +137,8 @@ def test_the_library_accepts_the_environment_that_a_function_gets(
         for name, value in variables.items()
         if "Ref" in value
     }
-    tables = {f"FOREBAY_{kind}_TABLE": kind for kind in ("KEYS", "LEDGER", "BREAKERS", "JOBS")}
+    kinds = ("KEYS", "LEDGER", "BREAKERS", "JOBS", "LIMITS", "USAGE")
+    tables = {f"FOREBAY_{kind}_TABLE": kind for kind in kinds}
     environ = given | tables | {"AWS_REGION": "us-east-1"}
     assert environ.keys() == variables.keys() | {"AWS_REGION"}
     settings = Settings.from_env(environ)

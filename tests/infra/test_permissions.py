@@ -36,6 +36,12 @@ ALLOWED = {
             "dynamodb:UpdateItem",
             "dynamodb:DeleteItem",
         ],
+        "AdmitRequests": [
+            "dynamodb:BatchGetItem",
+            "dynamodb:GetItem",
+            "dynamodb:PutItem",
+            "dynamodb:UpdateItem",
+        ],
         "ReadProviderSecrets": ["secretsmanager:GetSecretValue"],
         "ReadProviderParameters": ["ssm:GetParameter"],
         "InvokeBedrockModels": [
@@ -53,6 +59,8 @@ ALLOWED = {
         ],
         "ReadLedger": ["dynamodb:GetItem"],
         "ReadLedgerByDay": ["dynamodb:Query"],
+        "ManageLimits": ["dynamodb:GetItem", "dynamodb:PutItem", "dynamodb:UpdateItem"],
+        "ReadUsage": ["dynamodb:GetItem", "dynamodb:Query"],
         "WriteLogs": ["logs:CreateLogStream", "logs:PutLogEvents"],
     },
     "SettlerRole": {
@@ -63,6 +71,7 @@ ALLOWED = {
             "dynamodb:ListStreams",
         ],
         "KeepTargetsHealth": ["dynamodb:PutItem", "dynamodb:UpdateItem"],
+        "RollUpUsage": ["dynamodb:GetItem", "dynamodb:PutItem", "dynamodb:UpdateItem"],
         "TellOfLostRecords": ["sqs:SendMessage"],
         "WriteLogs": ["logs:CreateLogStream", "logs:PutLogEvents"],
     },
@@ -73,6 +82,10 @@ ALLOWED = {
             "dynamodb:Scan",
             "dynamodb:UpdateItem",
         ],
+        "FindExpiredHolds": ["dynamodb:Query"],
+        "SettleExpiredHolds": ["dynamodb:GetItem", "dynamodb:PutItem", "dynamodb:UpdateItem"],
+        "TellWhoseHoldsAre": ["dynamodb:GetItem"],
+        "EnterLostRequests": ["dynamodb:GetItem", "dynamodb:PutItem"],
         "WriteLogs": ["logs:CreateLogStream", "logs:PutLogEvents"],
     },
 }
@@ -88,6 +101,13 @@ REACHES = {
     "KeepTargetsHealth": "Tables.BreakersTableArn",
     "RepairTargetsHealth": "Tables.BreakersTableArn",
     "KeepAnswersForRepeats": "Tables.JobsTableArn",
+    "AdmitRequests": "Tables.LimitsTableArn",
+    "ManageLimits": "Tables.LimitsTableArn",
+    "SettleExpiredHolds": "Tables.LimitsTableArn",
+    "EnterLostRequests": "Tables.LedgerTableArn",
+    "TellWhoseHoldsAre": "Tables.KeysTableArn",
+    "ReadUsage": "Tables.UsageTableArn",
+    "RollUpUsage": "Tables.UsageTableArn",
     "TellOfLostRecords": "Queues.SettlerFailuresArn",
 }
 

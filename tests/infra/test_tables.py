@@ -14,6 +14,8 @@ TEMPLATE = load(PATH)
 TABLES: dict[str, Any] = TEMPLATE["Resources"]
 KEPT = {name: table for name, table in TABLES.items() if name != "BreakersTable"}
 """All but the targets' health, which is of the last minute."""
+EXPIRING = {name: TABLES[name] for name in ("KeysTable", "LedgerTable", "JobsTable")}
+"""Limits and roll-ups are few, and stay: a budget without an end date has none."""
 KEPT_IN_PRODUCTION = {"Fn::If": ["IsProduction", "Retain", "Delete"]}
 
 
@@ -50,7 +52,7 @@ def test_a_table_is_encrypted_with_dynamodbs_own_key(name: str) -> None:
     assert TABLES[name]["Properties"]["SSESpecification"] == {"SSEEnabled": False}
 
 
-@pytest.mark.parametrize("name", KEPT)
+@pytest.mark.parametrize("name", EXPIRING)
 def test_a_table_forgets_what_has_expired(name: str) -> None:
     assert TABLES[name]["Properties"]["TimeToLiveSpecification"] == {
         "AttributeName": "expires_at",
@@ -79,6 +81,28 @@ def test_health_is_found_by_target_and_a_job_by_id() -> None:
     }
 
 
+def test_a_limit_is_found_by_scope_and_by_when_it_must_be_swept() -> None:
+    limits = TABLES["LimitsTable"]["Properties"]
+    assert limits["KeySchema"] == [{"AttributeName": "scope", "KeyType": "HASH"}]
+    assert limits["GlobalSecondaryIndexes"] == [
+        {
+            "IndexName": "by_sweep",
+            "KeySchema": [
+                {"AttributeName": "sweep_shard", "KeyType": "HASH"},
+                {"AttributeName": "sweep_at", "KeyType": "RANGE"},
+            ],
+            "Projection": {"ProjectionType": "KEYS_ONLY"},
+        }
+    ]
+
+
+def test_usage_is_found_by_roll_up_and_part() -> None:
+    assert TABLES["UsageTable"]["Properties"]["KeySchema"] == [
+        {"AttributeName": "rollup", "KeyType": "HASH"},
+        {"AttributeName": "part", "KeyType": "RANGE"},
+    ]
+
+
 def test_the_ledger_is_found_by_request_and_by_day() -> None:
     ledger = TABLES["LedgerTable"]["Properties"]
     assert ledger["KeySchema"] == [{"AttributeName": "request_id", "KeyType": "HASH"}]
@@ -101,7 +125,7 @@ def aws(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
 
 
 @pytest.mark.ministack
-@pytest.mark.parametrize(("stage", "kept"), [("production", 3), ("local", 0)])
+@pytest.mark.parametrize(("stage", "kept"), [("production", len(KEPT)), ("local", 0)])
 def test_what_is_left_when_the_stack_is_deleted(aws: str, stage: str, kept: int) -> None:
     cloudformation = boto3.client("cloudformation", endpoint_url=aws, **CREDENTIALS)
     dynamodb: Any = boto3.resource("dynamodb", endpoint_url=aws, **CREDENTIALS)

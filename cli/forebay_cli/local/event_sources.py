@@ -35,6 +35,7 @@ class StreamMapping:
         max_retries: None is no bound.
         max_age_s: None is no bound.
         failures_queue_arn: is told what was given up.
+        tumbling_window_s: 0 is none.
     """
 
     name: str
@@ -48,6 +49,7 @@ class StreamMapping:
     max_retries: int | None
     max_age_s: int | None
     failures_queue_arn: str | None
+    tumbling_window_s: int = 0
 
     def passes(self, record: Mapping[str, Any]) -> bool:
         """Whether the function is to see a record."""
@@ -123,6 +125,7 @@ def _mapping(name: str, raw: Mapping[str, Any]) -> StreamMapping:
         max_retries=_bound(raw.get("MaximumRetryAttempts")),
         max_age_s=_bound(raw.get("MaximumRecordAgeInSeconds")),
         failures_queue_arn=None if destination is None else str(destination),
+        tumbling_window_s=int(raw.get("TumblingWindowInSeconds", 0)),
     )
 
 

@@ -30,6 +30,7 @@ from forebay_cli.local.functions import (
     referenced_variables,
 )
 from forebay_cli.local.logs import Log
+from forebay_cli.local.metrics import LocalMetrics, cloudwatch
 from forebay_cli.local.ministack import CREDENTIALS, Ministack, start_ministack
 from forebay_cli.local.model import LazyModel, model_available, write_local_config
 from forebay_cli.local.pool import FunctionPool, PoolOptions
@@ -40,7 +41,7 @@ from forebay_cli.local.routes import Api, load_api
 from forebay_cli.local.sandbox import SandboxOptions
 from forebay_cli.local.sigv4_check import Verifier
 from forebay_cli.local.sources import event_sources
-from forebay_cli.local.state import locked_state, read_dev_key, write_dev_key
+from forebay_cli.local.state import locked_state, read_dev_key, shown_aws_url, write_dev_key
 from forebay_cli.local.template import process
 
 PARAMETERS: Final = {"Stage": "local"}
@@ -125,7 +126,11 @@ async def _start(options: StackOptions, log: Log, exits: contextlib.AsyncExitSta
         extra["FOREBAY_DEV_KEY"] = fixed_key
     api = load_api(scope)
     specs = load_functions(template, scope, options.root, extra)
-    pools = await _pools(options, specs, api, log, exits)
+    client = await asyncio.to_thread(cloudwatch, ministack.url, CREDENTIALS)
+    metrics = LocalMetrics(client, log.source("front"))
+    _background(metrics.deliver(), exits)
+    exits.enter_context(shown_aws_url(state, ministack.url))
+    pools = await _pools(options, specs, api, (log, metrics), exits)
     verifier = Verifier(
         CREDENTIALS["AWS_ACCESS_KEY_ID"], CREDENTIALS["AWS_SECRET_ACCESS_KEY"], REGION
     )
@@ -194,10 +199,11 @@ async def _pools(
     options: StackOptions,
     specs: Mapping[str, FunctionSpec],
     api: Api,
-    log: Log,
+    told: tuple[Log, LocalMetrics],
     exits: contextlib.AsyncExitStack,
 ) -> dict[str, FunctionPool]:
     """Make each function's pool; start those that stream, since a person waits for them."""
+    log, metrics = told
     text = options.config.read_text() if options.config is not None else ""
     names = {*INHERITED, *referenced_variables(text)}
     user = {name: os.environ[name] for name in names if name in os.environ}
@@ -206,7 +212,7 @@ async def _pools(
     for name, spec in specs.items():
         many = name in streaming and options.sandboxes is None
         around = Surroundings(user, CREDENTIALS, MANY if many else 1)
-        say = log.source(name.removesuffix("Function").lower())
+        say = metrics.reading(log.source(name.removesuffix("Function").lower()))
         sandbox = SandboxOptions(around, freeze=not many, wall_clock=wall_clock, log=say)
         limit = 1 if many else options.sandboxes or PLAIN_LIMIT
         pools[name] = FunctionPool(spec, PoolOptions(limit, name in streaming), sandbox)

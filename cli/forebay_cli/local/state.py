@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, Final
 
-OURS: Final = ("aws", "chaos.toml", "dev-key.json", "local.toml", "template.json")
+OURS: Final = ("aws", "aws-url", "chaos.toml", "dev-key.json", "local.toml", "template.json")
 
 
 class StateError(Exception):
@@ -75,3 +75,22 @@ def write_dev_key(folder: Path, key: dict[str, Any]) -> None:
     path.unlink(missing_ok=True)
     with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:
         json.dump(key, file)
+
+
+@contextlib.contextmanager
+def shown_aws_url(folder: Path, url: str) -> Iterator[None]:
+    """Let other programs find the embedded AWS while it runs."""
+    path = folder / "aws-url"
+    path.write_text(url)
+    try:
+        yield
+    finally:
+        path.unlink(missing_ok=True)
+
+
+def read_aws_url(folder: Path) -> str | None:
+    """Return where the embedded AWS of the stack is that runs on a folder; None: none runs."""
+    try:
+        return (folder / "aws-url").read_text()
+    except OSError:
+        return None

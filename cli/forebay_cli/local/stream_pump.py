@@ -16,6 +16,7 @@ from typing import Any, Final, Protocol
 
 from forebay_cli.local.event_sources import StreamMapping
 from forebay_cli.local.invoke import InvokeError
+from forebay_cli.local.tumbling_window import TumblingWindow
 
 POLL_S: Final = 0.25  # Lambda's base rate: four times a second
 FIRST_BACKOFF_S: Final = 0.25  # before a batch is tried again, doubled up to the maximum
@@ -31,6 +32,10 @@ class StreamError(Exception):
 
 class Stream(Protocol):
     """A shard of a table's stream, read from its beginning."""
+
+    @property
+    def shard_id(self) -> str:
+        """Its name, once something was read."""
 
     async def read(self) -> list[Record]:
         """Return what is new, oldest first; nothing if nothing is.
@@ -66,11 +71,15 @@ class StreamPump:
         self._mapping = mapping
         self._parts = parts
         self._pending: list[Record] = []
+        length_s = mapping.tumbling_window_s
+        self._window = TumblingWindow(length_s, mapping.stream_arn) if length_s else None
 
     async def run(self) -> None:
         """Deliver what the stream brings, forever."""
         while True:
-            await self.deliver(await self._gather())
+            records = await self._gather()
+            await self._end_window()
+            await self.deliver(records)
 
     async def deliver(self, records: Records) -> None:
         """Give a batch to the function until it is done with it, or it is given up."""
@@ -97,6 +106,8 @@ class StreamPump:
         """Wait for records; take a batch as soon as it is full, or its window is over."""
         first_at: float | None = self._parts.now() if self._pending else None
         while len(self._pending) < self._mapping.batch_size:
+            if not self._pending and self._window_is_over():
+                break
             if (
                 first_at is not None
                 and self._parts.now() - first_at >= self._mapping.batch_window_s
@@ -135,10 +146,15 @@ class StreamPump:
 
     async def _unfinished(self, records: Records) -> Records | None:
         """Invoke; return the records that are to come again. None: the invocation itself failed."""
+        if self._window is not None:
+            self._window.open(created_at(records[0]))
         try:
-            answer = await self._parts.invoke({"Records": list(records)})
+            answer = await self._parts.invoke(self._event(records))
         except InvokeError as error:
             self._parts.log(f"{self._mapping.name}: {error}")
+            return None
+        if self._window is not None and not self._window.take(answer):
+            self._parts.log(f"{self._mapping.name}: the answer has no state")
             return None
         if not self._mapping.partial or not answer:
             return []
@@ -151,6 +167,25 @@ class StreamPump:
             return records
         # From the earliest that failed: the order of a shard is kept.
         return records[min(map(numbers.index, failed)) :] if failed else []
+
+    def _window_is_over(self) -> bool:
+        return self._window is not None and self._window.is_over(self._parts.now())
+
+    async def _end_window(self) -> None:
+        """Invoke once more for a window that is over; tried once, as nothing here waits for it."""
+        if self._window is None or not self._window_is_over():
+            return
+        try:
+            await self._parts.invoke(self._event([], is_final=True))
+        except InvokeError as error:
+            self._parts.log(f"{self._mapping.name}: {error}")
+        self._window.close()
+
+    def _event(self, records: Records, *, is_final: bool = False) -> dict[str, Any]:
+        window = self._window
+        shard_id = self._parts.stream.shard_id
+        more = {} if window is None else window.fields(shard_id, is_final=is_final)
+        return {"Records": list(records), **more}
 
 
 def sequence_number(record: Record) -> str:

@@ -55,6 +55,7 @@ class TableStream(Stream):
         self._last: str | None = None  # sequence number of the last record that was read
 
     @property
+    @override
     def shard_id(self) -> str:
         """Its one shard, once something was read."""
         return self._shard_id or ""

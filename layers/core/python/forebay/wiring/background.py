@@ -6,10 +6,19 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from forebay.adapters.aws import credentials_from
-from forebay.adapters.dynamodb import DynamoDb, DynamoDbSettings, DynamoFleet
+from forebay.adapters.dynamodb import (
+    DynamoDb,
+    DynamoDbSettings,
+    DynamoFleet,
+    DynamoKeys,
+    DynamoLedger,
+    DynamoUsageBooks,
+)
+from forebay.adapters.dynamodb.limits import DynamoLimits
+from forebay.adapters.dynamodb.spend import DynamoSpendBooks
 from forebay.adapters.system import SystemClock, write_line
 from forebay.adapters.telemetry import JsonLines
-from forebay.ports import Clock, Telemetry
+from forebay.ports import Clock
 from forebay.settings import BreakerSettings, Settings
 from forebay.wiring.config import read_config
 
@@ -19,8 +28,13 @@ class Background:
     """Adapters and settings that they share."""
 
     fleet: DynamoFleet
+    usage_books: DynamoUsageBooks
+    spend_books: DynamoSpendBooks
+    limits: DynamoLimits
+    ledger: DynamoLedger
+    keys: DynamoKeys
     breaker: BreakerSettings
-    telemetry: Telemetry
+    telemetry: JsonLines
     clock: Clock
 
 
@@ -38,6 +52,13 @@ def build_background(environ: Mapping[str, str]) -> Background:
     )
     return Background(
         DynamoFleet(database, table=stores.breakers_table),
+        DynamoUsageBooks(database, table=stores.usage_table),
+        DynamoSpendBooks(database, table=stores.usage_table),
+        DynamoLimits(database, table=stores.limits_table),
+        DynamoLedger(
+            database, table=stores.ledger_table, retention_days=stores.ledger_retention_days
+        ),
+        DynamoKeys(database, table=stores.keys_table),
         config.resilience.breaker,
         JsonLines(write_line, clock, settings.telemetry.metrics_namespace),
         clock,

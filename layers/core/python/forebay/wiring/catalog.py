@@ -84,6 +84,7 @@ def _target(
         stated.weight,
         resolved(settings.timeouts, model.timeouts),
         stated.continuing or _continuing(settings, stated.model),
+        settings.kind,
         settings.kind in REPLICA_KINDS,
     )
 

@@ -14,21 +14,27 @@ from forebay.adapters.dynamodb import (
     DynamoIdempotencyRecords,
     DynamoKeys,
     DynamoLedger,
+    DynamoLimits,
 )
+from forebay.adapters.dynamodb.store_clock import StoreClock
 from forebay.adapters.http.pool import ConnectionPool
 from forebay.adapters.secrets import SecretResolver
 from forebay.adapters.system import SystemClock, SystemEntropy, write_line
 from forebay.adapters.telemetry import JsonLines
 from forebay.adapters.tokens import TiktokenCounter
+from forebay.service.admission import Admission
 from forebay.service.authentication import Authenticator
+from forebay.service.bounding import Bounding
 from forebay.service.dispatch import Dispatch
 from forebay.service.fleet import Fleet
 from forebay.service.fleet_flights import FleetFlights
 from forebay.service.gateway import Gateway
 from forebay.service.idempotency import Idempotency
+from forebay.service.leaves import SoleLeaf
 from forebay.service.load import Loads
 from forebay.service.settlement import Settlement
 from forebay.service.sharing import Sharing
+from forebay.service.spending import Spending
 from forebay.settings import (
     Settings,
 )
@@ -59,6 +65,10 @@ def build_gateway(environ: Mapping[str, str]) -> ASGIApp:
     providers = ProviderFactory(ConnectionPool(clock), secrets, credentials, clock)
     keys = DynamoKeys(database, table=stores.keys_table)
     health = DynamoFleet(database, table=stores.breakers_table)
+    limits = DynamoLimits(database, table=stores.limits_table)
+    admission = Admission(
+        limits, SoleLeaf(limits), keys.newest, StoreClock(clock, database), entropy
+    )
     records = DynamoIdempotencyRecords(database, table=stores.jobs_table)
     fleet = Fleet(health, clock, config.resilience.breaker)
     return build_app(
@@ -69,6 +79,7 @@ def build_gateway(environ: Mapping[str, str]) -> ASGIApp:
                 Settlement(ledger, counter, telemetry, clock, fleet),
                 clock,
                 Sharing(FleetFlights(records, telemetry, clock, entropy), clock),
+                Spending(admission, Bounding(counter), telemetry),
             ),
             Authenticator(keys, clock, dev_secret=settings.dev_key),
             Idempotency(records, telemetry, clock),

@@ -5,7 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from forebay.adapters.dynamodb.ledger_stream import LedgerStream
+from forebay.service.roll_ups import RollUps, all_of
 from forebay.service.settler import Settler
+from forebay.service.spend import SpendMeter
 from forebay.wiring.background import build_background
 
 
@@ -17,4 +19,6 @@ def build_settler(environ: Mapping[str, str]) -> LedgerStream:
     """
     parts = build_background(environ)
     settler = Settler(parts.fleet, parts.fleet, parts.clock, parts.breaker)
-    return LedgerStream(settler.settle, parts.telemetry)
+    meter = SpendMeter(parts.spend_books, parts.telemetry, parts.clock)
+    settle = all_of(RollUps(parts.usage_books).enter, settler.settle_batch, meter.enter)
+    return LedgerStream(settle, parts.telemetry)
