@@ -6,14 +6,17 @@
 `SOURCE.json` is litellm's `model_prices_and_context_window_backup.json`, or a part of it: model
 name -> fields, US dollars per token. The result (`layers/core/python/forebay/data/prices.json`)
 holds nano-dollars per million tokens, exact: a price that is no whole number of them is an error.
-A row is one JSON object with named fields, so that later prices (cache write, batch, long input)
-can join without a new format.
+
+A row's `price` is a `forebay.money.Price`: the ordinary rates, `above` (those of the whole call
+once its input is longer than so many tokens) and `tiers` (those of the batch interface). What a
+tier does not state costs what it costs elsewhere, so that no cost is below the provider's bill.
 """
 
 from __future__ import annotations
 
 import argparse
 import json
+import re
 import sys
 from collections.abc import Mapping
 from decimal import Decimal
@@ -23,12 +26,17 @@ from typing import Any
 NANO_USD_PER_MILLION = 10**15
 """From USD a token: 10^9 nano-dollars, 10^6 tokens."""
 
-PRICES = {
+RATES = {
     "input": "input_cost_per_token",
     "cached_input": "cache_read_input_token_cost",
+    "cache_write": "cache_creation_input_token_cost",
+    "cache_write_1h": "cache_creation_input_token_cost_above_1hr",
     "output": "output_cost_per_token",
 }
+"""Each with a suffix: `""`, `"_batches"`, `"_above_200k_tokens"`, or one after the other."""
+LONG_INPUT = re.compile(r"input_cost_per_token(_above_(\d+)k_tokens)")
 LIMITS = ("max_input_tokens", "max_output_tokens")
+BATCHES = "_batches"
 
 
 def main() -> None:
@@ -65,15 +73,43 @@ def render(header: Mapping[str, str], rows: Mapping[str, Mapping[str, Any]]) -> 
 
 
 def _row(name: str, fields: Mapping[str, Any]) -> dict[str, Any] | None:
-    prices = {
-        ours: _nano_usd(name, fields[theirs]) for ours, theirs in PRICES.items() if theirs in fields
-    }
-    if "input" not in prices or "output" not in prices:
+    price = _price(name, fields, "")
+    if price is None:
         return None
-    if prices["input"] and not prices["output"] and fields.get("mode") != "embedding":
+    is_embedding = fields.get("mode") == "embedding"
+    if price["input"] and not price["output"] and not is_embedding:
         return None  # a router: what it bills depends on the model that it picks
+    if is_embedding:  # there is no output to have a price
+        fields = {RATES["output"] + BATCHES: 0, **fields}
+    batch = _price(name, fields, BATCHES)
+    if batch is not None:
+        if "above" in price:
+            batch.setdefault("above", price["above"])
+        price["tiers"] = {"batch": batch}
     limits = {key: fields[key] for key in LIMITS if key in fields}
-    return {"provider": fields["litellm_provider"], **prices, **limits}
+    return {"provider": fields["litellm_provider"], "price": price, **limits}
+
+
+def _price(name: str, fields: Mapping[str, Any], suffix: str) -> dict[str, Any] | None:
+    """Return the rates of one way to call, and those for long input; None if it has none."""
+    price: dict[str, Any] | None = _rates(name, fields, suffix)
+    if price is None:
+        return None
+    lengths = sorted((int(m[2]), m[1]) for m in map(LONG_INPUT.fullmatch, fields) if m)
+    steps = [(1_000 * k, _rates(name, fields, step + suffix)) for k, step in lengths]
+    above = [{"above_input_tokens": n, "rates": rates} for n, rates in steps if rates is not None]
+    return {**price, "above": above} if above else price
+
+
+def _rates(name: str, fields: Mapping[str, Any], suffix: str) -> dict[str, int] | None:
+    rates = {
+        ours: _nano_usd(name, fields[theirs + suffix])
+        for ours, theirs in RATES.items()
+        if theirs + suffix in fields
+    }
+    if "input" not in rates or "output" not in rates:
+        return None
+    return {"cached_input": rates["input"], **rates}
 
 
 def _nano_usd(name: str, usd_per_token: Decimal | int) -> int:

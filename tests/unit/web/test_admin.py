@@ -29,6 +29,38 @@ def refused(reply: Reply, status: int, param: str | None = None) -> str:
 
 # Keys.
 
+UNLIMITED: dict[str, Any] = {
+    "budgets": [],
+    "requests_per_minute": None,
+    "tokens_per_minute": None,
+    "parallel": None,
+    "models": [],
+    "cidrs": [],
+    "expires_at": None,
+    "priority": "standard",
+    "default_output_limit": None,
+    "unbounded_hold_usd": None,
+    "hold": "calibrated",
+    "on_store_failure": "refuse",
+}
+LIMITED: dict[str, Any] = {
+    "budgets": [
+        {"usd": "0.000000001", "period": "day", "zone": "Europe/Berlin", "soft_limit": 0.8},
+        {"usd": "1000000000", "period": "total", "zone": "UTC", "soft_limit": None},
+    ],
+    "requests_per_minute": 60,
+    "tokens_per_minute": 100_000,
+    "parallel": 4,
+    "models": ["fast"],
+    "cidrs": ["203.0.113.0/24"],
+    "expires_at": "2030-01-01T00:00:00Z",
+    "priority": "batch",
+    "default_output_limit": 512,
+    "unbounded_hold_usd": "0.5",
+    "hold": "proven",
+    "on_store_failure": "serve",
+}
+
 
 def test_a_key_is_created_and_shown_with_its_secret_once(api: AdminApi) -> None:
     wanted = {"name": "web", "tenant": "acme", "team": "search", "models": ["fast"]}
@@ -37,11 +69,14 @@ def test_a_key_is_created_and_shown_with_its_secret_once(api: AdminApi) -> None:
     secret = parse(created.body.pop("secret"))
     assert secret is not None
     assert created.body == {
+        **UNLIMITED,
         **wanted,
         "id": secret.key_id,
         "status": "active",
+        "version": 1,
         "created_at": "2027-01-15T08:00:00Z",
         "revoked_at": None,
+        "former_secret_until": None,
     }
     assert api.call("GET", "keys/web").body == created.body
 
@@ -129,6 +164,20 @@ def test_an_ambiguous_name_is_refused_with_the_ids(api: AdminApi) -> None:
         ('{"name": "web"} x', None),
         ("{}", None),
         ('{"name": "web", "modles": ["fast"]}', None),
+        ('{"name": "web", "budgets": 5}', "budgets"),
+        ('{"name": "web", "budgets": [{"usd": 5}]}', "budgets[0].usd"),
+        ('{"name": "web", "budgets": [{"usd": "5", "period": "week"}]}', "budgets[0].period"),
+        ('{"name": "web", "budgets": [{"usd": "5", "every": "day"}]}', "budgets[0]"),
+        ('{"name": "web", "budgets": [{}]}', "budgets[0]"),
+        ('{"name": "web", "requests_per_minute": 1.5}', "requests_per_minute"),
+        ('{"name": "web", "requests_per_minute": true}', "requests_per_minute"),
+        ('{"name": "web", "requests_per_minute": 1e400}', "requests_per_minute"),
+        ('{"name": "web", "tokens_per_minute": %s}' % ("9" * 5_000), "tokens_per_minute"),
+        ('{"name": "web", "parallel": 0}', "parallel"),
+        ('{"name": "web", "cidrs": ["10.0.0.1/8"]}', "cidrs[0]"),
+        ('{"name": "web", "expires_at": 7}', "expires_at"),
+        ('{"name": "web", "priority": "urgent"}', "priority"),
+        ('{"name": "web", "hold": "none"}', "hold"),
         ('{"name": "web", "budget_usd": 5}', None),
         ('{"name": 7}', "name"),
         ('{"name": null}', "name"),
@@ -145,7 +194,10 @@ def test_an_ambiguous_name_is_refused_with_the_ids(api: AdminApi) -> None:
         ('{"name": ' + "[" * 60_000, "name"),
     ],
     ids=[
-        "missing", "cut", "list", "null", "trailing", "no name", "typo", "not yet", "number",
+        "missing", "cut", "list", "null", "trailing", "no name", "typo", "bare budget",
+        "binary budget", "period", "budget typo", "empty budget", "fraction", "flag",
+        "huge number", "long number", "zero", "network", "number as day", "priority", "hold",
+        "no such field", "number",
         "null name", "null tenant", "bare model", "number as model", "no models", "empty model",
         "empty name", "NUL", "surrogate", "huge name", "deep list", "deep name",
     ],
@@ -242,7 +294,7 @@ def test_usage_is_limited_to_days_and_a_key(api: AdminApi) -> None:
 @pytest.mark.parametrize(
     ("query", "param"),
     [
-        ({"by": ["tag"]}, "by"),
+        ({"by": ["hour"]}, "by"),
         ({"by": [""]}, "by"),
         ({"by": ["day", "model"]}, "by"),
         ({"form": ["2027-01-01"]}, "form"),
@@ -251,7 +303,7 @@ def test_usage_is_limited_to_days_and_a_key(api: AdminApi) -> None:
         ({"from": ["2027-01-15"], "to": ["2027-01-14"]}, "from"),
         ({"x" * 9_000: ["1"]}, "x" * 64),
     ],
-    ids=["by tag", "by nothing", "twice", "typo", "no day", "empty day", "order", "huge"],
+    ids=["by hour", "by nothing", "twice", "typo", "no day", "empty day", "order", "huge"],
 )
 def test_a_question_that_has_no_answer_is_refused(
     api: AdminApi, query: dict[str, list[str]], param: str
@@ -276,10 +328,27 @@ def test_usage_of_an_unknown_key_is_not_found(api: AdminApi) -> None:
         ("POST", "usage"),
         ("DELETE", "keys"),
         ("PUT", "keys/web"),
+        ("PATCH", "keys"),
+        ("GET", "rotations"),
+        ("DELETE", "scopes"),
+        ("POST", "audit"),
         ("GET", "x" * 8_000),
         ("GET", "../chat"),
     ],
-    ids=["root", "unknown", "below", "method", "all", "put", "huge", "dots"],
+    ids=[
+        "root",
+        "unknown",
+        "below",
+        "method",
+        "all",
+        "put",
+        "change all",
+        "rotations",
+        "scopes",
+        "audit",
+        "huge",
+        "dots",
+    ],
 )
 def test_a_call_that_does_not_exist_is_not_found(api: AdminApi, method: str, proxy: str) -> None:
     assert len(refused(api.call(method, proxy), 404)) < 300
@@ -308,7 +377,7 @@ def test_what_was_done_is_logged_with_key_and_caller(api: AdminApi) -> None:
     created = api.call("POST", "keys", {"name": "web"}).body
     api.call("DELETE", "keys/web")
     api.call("GET", "keys")
-    logged = [(line["action"], line["key_id"], line["caller"]) for line in api.log_lines()]
+    logged = [(line["action"], line["subject"], line["caller"]) for line in api.log_lines()]
     assert logged == [
         ("keys.create", created["id"], OPERATOR_ARN),
         ("keys.revoke", created["id"], OPERATOR_ARN),

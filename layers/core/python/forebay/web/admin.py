@@ -1,131 +1,155 @@
-"""The admin API: keys and usage, for operators.
+"""The admin API: keys, limits of scopes, usage and the audit trail, for operators.
 
 ::
 
     POST   /v1/admin/keys            create a key; the only reply that holds a secret
     GET    /v1/admin/keys            list
     GET    /v1/admin/keys/{key}      show, by id or name
+    PATCH  /v1/admin/keys/{key}      change what it may do
     DELETE /v1/admin/keys/{key}      revoke
+    POST   /v1/admin/rotations       give a key a new secret; the other reply that holds one
+    GET    /v1/admin/scopes          list the limits of teams, tenants and the account
+    PATCH  /v1/admin/scopes          change those of one
+    GET    /v1/admin/audit           show who did what
     GET    /v1/admin/usage           add the ledger up
 
 Who may call is decided before the function is asked: API Gateway checks the signature (AWS_IAM).
-What they did is logged with their ARN. `docs/reference/admin-api.md` has the wire shapes.
+What they did is logged with their ARN, and kept in the audit trail.
+`docs/reference/admin-api.openapi.json` has the wire shapes (`admin_bodies`, `admin_views`).
 """
 
 from __future__ import annotations
 
-import re
-import threading
-from collections.abc import Mapping, Sequence
-from dataclasses import asdict
-from datetime import UTC, datetime
-from typing import Any
-from urllib.parse import quote, unquote
+from collections.abc import Callable
+from dataclasses import dataclass
+from urllib.parse import unquote
 
-import msgspec
 from aws_lambda_powertools import Logger
-from aws_lambda_powertools.event_handler import APIGatewayRestResolver, Response
+from aws_lambda_powertools.event_handler import Response
 from aws_lambda_powertools.event_handler.exceptions import NotFoundError
-from aws_lambda_powertools.utilities.typing import LambdaContext
-from typing_extensions import override
 
-from forebay.errors import ForebayError, InvalidRequest, NotFound, PayloadTooLarge
-from forebay.model import KeyRecord
+from forebay.errors import ForebayError, InvalidRequest, NotFound
+from forebay.model import UNLIMITED, KeyRecord
+from forebay.service.audit import DEFAULT_ENTRIES, Audit
 from forebay.service.keys import KeyDesk, NewKey
-from forebay.service.usage import GroupBy, Report, UsageQuery, UsageReport
+from forebay.service.scopes import ScopeDesk
+from forebay.web.admin_bodies import ChangeKeyBody, ChangeScopeBody, CreateKeyBody, RotationBody
+from forebay.web.admin_calls import AdminResolver, Witness, caller_arn, read_body
+from forebay.web.admin_replies import read_query, reply
+from forebay.web.admin_usage import UsageDesk, route_usage
+from forebay.web.admin_views import (
+    KeysView,
+    ScopesView,
+    audit_view,
+    created_key_view,
+    key_view,
+    scope_view,
+)
 from forebay.web.errors import http_error
 
-MAX_BODY_BYTES = 65_536
-"""Twice what the largest valid key takes: 100 model names of 256 characters."""
 
-_USAGE_PARAMETERS = ("from", "to", "by", "key")
-_FAULT_PATH = re.compile(r" - at `\$\.?(?P<param>.*)`$")
+@dataclass(frozen=True, slots=True)
+class AdminServices:
+    """What the admin API calls."""
 
-
-class AdminResolver(APIGatewayRestResolver):
-    """Powertools' resolver, called with the app's path: `/v1/admin/` + the route's `proxy` part.
-
-    `event["path"]` will not do: behind a custom domain it has the base path in front.
-    """
-
-    def __init__(self) -> None:
-        super().__init__()
-        # Powertools keeps the current event on a class: two threads would answer each other.
-        self._one_at_a_time = threading.Lock()
-
-    @override
-    def resolve(self, event: Mapping[str, Any], context: LambdaContext) -> dict[str, Any]:
-        """Answer one event of the REST API's route `/admin/{proxy+}`."""
-        with self._one_at_a_time:
-            return super().resolve({**event, "path": _app_path(event)}, context)
+    keys: KeyDesk
+    scopes: ScopeDesk
+    usage: UsageDesk
+    audit: Audit
+    tell: Callable[[KeyRecord], None] = lambda _: None
+    """Is told of each changed or revoked key before the operator is, since what counts at the very
+    next request is kept elsewhere, too. Told again when a change is repeated; what it raises is
+    answered, so that the operator repeats it. (A rotation tells nobody: a refusal then would lose
+    the new secret, and its version is seen with the next read of the key.)"""
 
 
-def build_resolver(keys: KeyDesk, usage: UsageReport, logger: Logger) -> AdminResolver:
+def build_resolver(services: AdminServices, logger: Logger) -> AdminResolver:
     """Make the admin function's handler: call what is returned with event and context.
 
     Args:
-        keys: Creates, lists, shows and revokes.
-        usage: Adds up.
-        logger: Gets one line an action: what, which key, by whom; never a secret.
+        services: What it calls.
+        logger: Gets one line an action: what, to what, by whom; never a secret.
     """
     resolver = AdminResolver()
-    _route_keys(resolver, keys, logger)
-    _route_usage(resolver, usage)
+    witness = Witness(resolver, services.audit, logger)
+    _route_keys(resolver, services, witness)
+    _route_scopes(resolver, services.scopes, witness)
+    _route_audit(resolver, services)
+    route_usage(resolver, services.usage)
     _route_errors(resolver, logger)
     return resolver
 
 
-class CreateKeyBody(msgspec.Struct, forbid_unknown_fields=True):
-    """The body of `POST /v1/admin/keys`.
+def _route_keys(resolver: AdminResolver, services: AdminServices, witness: Witness) -> None:
+    keys = services.keys
 
-    Unknown fields are refused: `modles` instead of `models` would make a key that may call all.
-    """
-
-    name: str
-    tenant: str = "default"
-    team: str | None = None
-    models: list[str] | None = None
-
-
-def _route_keys(resolver: AdminResolver, keys: KeyDesk, logger: Logger) -> None:
     @resolver.post("/v1/admin/keys")
     def create() -> Response[str]:
-        body = _read_body(resolver)
-        created = keys.create(NewKey(body.name, body.tenant, body.team, body.models))
-        log("keys.create", created.record)
-        return _reply(201, {**_key(created.record), "secret": created.secret.text})
+        body = read_body(resolver, CreateKeyBody)
+        wanted = NewKey(body.name, body.tenant, body.team, policy=body.revise(UNLIMITED))
+        created = keys.create(wanted)
+        witness.saw("keys.create", created.record.key_id, None, key_view(created.record))
+        return reply(201, created_key_view(created.record, created.secret))
 
     @resolver.get("/v1/admin/keys")
     def list_keys() -> Response[str]:
-        return _reply(200, {"keys": [_key(record) for record in keys.list()]})
+        return reply(200, KeysView([key_view(record) for record in keys.list()]))
 
     @resolver.get("/v1/admin/keys/<key>")
     def show(key: str) -> Response[str]:
-        return _reply(200, _key(keys.show(unquote(key))))
+        return reply(200, key_view(keys.show(unquote(key))))
+
+    @resolver.patch("/v1/admin/keys/<key>")
+    def change(key: str) -> Response[str]:
+        body = read_body(resolver, ChangeKeyBody)
+        changed = keys.change(unquote(key), body.revise)
+        shown = key_view(changed.after)
+        witness.saw("keys.change", changed.after.key_id, key_view(changed.before), shown)
+        services.tell(changed.after)
+        return reply(200, shown)
 
     @resolver.delete("/v1/admin/keys/<key>")
     def revoke(key: str) -> Response[str]:
-        record = keys.revoke(unquote(key))
-        log("keys.revoke", record)
-        return _reply(200, _key(record))
+        before = keys.show(unquote(key))
+        revoked = keys.revoke(before.key_id)
+        shown = key_view(revoked)
+        witness.saw("keys.revoke", before.key_id, key_view(before), shown)
+        services.tell(revoked)
+        return reply(200, shown)
 
-    def log(action: str, record: KeyRecord) -> None:
-        logger.info(
-            "admin action", action=action, key_id=record.key_id, caller=_caller_arn(resolver)
-        )
+    @resolver.post("/v1/admin/rotations")
+    def rotate() -> Response[str]:
+        body = read_body(resolver, RotationBody)
+        changed, secret = keys.rotate(body.key, overlap_s=body.overlap_s)
+        after = changed.after
+        witness.saw("keys.rotate", after.key_id, key_view(changed.before), key_view(after))
+        return reply(201, created_key_view(after, secret))
 
 
-def _route_usage(resolver: AdminResolver, usage: UsageReport) -> None:
-    @resolver.get("/v1/admin/usage")
-    def report() -> Response[str]:
-        asked = _read_query(resolver)
-        query = UsageQuery(
-            first_day=asked.get("from"),
-            last_day=asked.get("to"),
-            by=_group_by(asked["by"]) if "by" in asked else None,
-            key=asked.get("key"),
-        )
-        return _reply(200, _report(usage.make(query)))
+def _route_scopes(resolver: AdminResolver, scopes: ScopeDesk, witness: Witness) -> None:
+    @resolver.get("/v1/admin/scopes")
+    def list_scopes() -> Response[str]:
+        return reply(200, ScopesView([scope_view(scope) for scope in scopes.list()]))
+
+    @resolver.patch("/v1/admin/scopes")
+    def change() -> Response[str]:
+        body = read_body(resolver, ChangeScopeBody)
+        changed = scopes.change(body.tenant, body.team, body.revise)
+        before = None if changed.before is None else scope_view(changed.before)
+        shown = scope_view(changed.after)
+        witness.saw("scopes.change", changed.after.scope, before, shown)
+        return reply(200, shown)
+
+
+def _route_audit(resolver: AdminResolver, services: AdminServices) -> None:
+    @resolver.get("/v1/admin/audit")
+    def show() -> Response[str]:
+        asked = read_query(resolver, ("key", "limit"))
+        limit = asked.get("limit", str(DEFAULT_ENTRIES))
+        if not (limit.isdecimal() and len(limit) < 10):
+            raise InvalidRequest("`limit` must be a whole number.", param="limit")
+        subject = services.keys.show(asked["key"]).key_id if "key" in asked else None
+        return reply(200, audit_view(services.audit.latest(subject=subject, limit=int(limit))))
 
 
 def _route_errors(resolver: AdminResolver, logger: Logger) -> None:
@@ -138,9 +162,9 @@ def _route_errors(resolver: AdminResolver, logger: Logger) -> None:
             action=f"{event.http_method} {'/'.join(event.path.split('/')[:4])}",
             code=error.code,
             status=status,
-            caller=_caller_arn(resolver),
+            caller=caller_arn(resolver),
         )
-        return _reply(status, body, headers)
+        return reply(status, body, headers)
 
     def no_route(_: NotFoundError) -> Response[str]:
         event = resolver.current_event
@@ -148,109 +172,3 @@ def _route_errors(resolver: AdminResolver, logger: Logger) -> None:
 
     resolver.exception_handler(ForebayError)(refuse)
     resolver.not_found(no_route)
-
-
-def _app_path(event: Mapping[str, Any]) -> str:
-    """Name the path below the stage, with the key's name as one encoded segment.
-
-    A name may hold a slash, and fronts differ in whether `proxy` comes percent-decoded. Decode
-    what may be encoded, then encode: either way one form arrives.
-    """
-    proxy = (event.get("pathParameters") or {}).get("proxy") or ""
-    collection, _, key = proxy.partition("/")
-    encoded = "/" + quote(unquote(key), safe="", errors="replace") if key else ""
-    return f"/v1/admin/{collection}{encoded}"
-
-
-def _read_body(resolver: AdminResolver) -> CreateKeyBody:
-    try:
-        body = resolver.current_event.decoded_body or ""
-        if len(body) > MAX_BODY_BYTES:
-            raise PayloadTooLarge(f"The body is over {MAX_BODY_BYTES} bytes.")
-        return msgspec.json.decode(body, type=CreateKeyBody)
-    # In order: not base64, or not UTF-8; not JSON, or other fields and types than the API has;
-    # nested too deep.
-    except (ValueError, msgspec.DecodeError, RecursionError) as fault:
-        place = _FAULT_PATH.search(str(fault))
-        raise InvalidRequest(
-            f"The body is not what the API defines: {str(fault)[:200]}",
-            param=place["param"] if place else None,
-        ) from fault
-
-
-def _read_query(resolver: AdminResolver) -> Mapping[str, str]:
-    """Read a usage report's parameters; an unknown or repeated one would be dropped in silence."""
-    asked = resolver.current_event.get("multiValueQueryStringParameters") or {}
-    for name, values in asked.items():
-        if name not in _USAGE_PARAMETERS:
-            known = ", ".join(_USAGE_PARAMETERS)
-            raise InvalidRequest(
-                f"Unknown parameter {name[:64]!r}; there are {known}.", param=name[:64]
-            )
-        if len(values) != 1:
-            raise InvalidRequest(f"`{name}` is given {len(values)} times.", param=name)
-    return {name: values[0] for name, values in asked.items()}
-
-
-def _group_by(text: str) -> GroupBy:
-    try:
-        return GroupBy(text)
-    except ValueError as fault:
-        known = ", ".join(GroupBy)
-        raise InvalidRequest(f"`by` must be one of {known}.", param="by") from fault
-
-
-def _caller_arn(resolver: AdminResolver) -> str | None:
-    """Who signed the request; None in the local stack."""
-    context = resolver.current_event.get("requestContext") or {}
-    arn: str | None = (context.get("identity") or {}).get("userArn")
-    return arn
-
-
-def _reply(status: int, body: Any, headers: Mapping[str, str] | None = None) -> Response[str]:
-    # A secret must not stay in a proxy's cache.
-    return Response(
-        status_code=status,
-        content_type="application/json",
-        body=msgspec.json.encode(body).decode(),
-        headers={"Cache-Control": "no-store", **(headers or {})},
-    )
-
-
-def _key(record: KeyRecord) -> dict[str, Any]:
-    return {
-        "id": record.key_id,
-        "name": record.name,
-        "tenant": record.tenant,
-        "team": record.team,
-        "models": record.models,
-        "status": record.status,
-        "created_at": _timestamp(record.created_at),
-        "revoked_at": None if record.revoked_at is None else _timestamp(record.revoked_at),
-    }
-
-
-def _timestamp(epoch_s: float) -> str:
-    """ISO 8601 in UTC to the second, `2026-11-23T10:00:00Z`."""
-    return f"{datetime.fromtimestamp(int(epoch_s), UTC):%Y-%m-%dT%H:%M:%SZ}"
-
-
-def _report(report: Report) -> dict[str, Any]:
-    return {
-        "from": report.first_day.isoformat(),
-        "to": report.last_day.isoformat(),
-        "by": report.by,
-        "rows": _rows(report),
-        "total": asdict(report.total),
-    }
-
-
-def _rows(report: Report) -> Sequence[Mapping[str, Any]]:
-    if report.by is None:
-        return [asdict(report.total)]
-    if report.by is GroupBy.KEY:
-        # Names need not be unique, so a key's row carries its id as well.
-        return [
-            {"key": group.label, "id": group.id, **asdict(totals)} for group, totals in report.rows
-        ]
-    return [{report.by: group.label, **asdict(totals)} for group, totals in report.rows]

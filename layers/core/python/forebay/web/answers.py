@@ -17,7 +17,7 @@ from forebay.service.authentication import Authenticator
 from forebay.service.gateway import Answer, Gateway
 from forebay.service.idempotency import Idempotency
 from forebay.web.errors import error_event
-from forebay.web.request import headers, invocation_end, presented_key, read_body
+from forebay.web.request import headers, invocation_end, presented_key, read_body, source_ip
 
 _NAMED_EVENT = b"\ndata: "
 """In each event that has a name, once: the data that our writers write is one line."""
@@ -52,7 +52,9 @@ class Answers:
         """Serve one request (ASGI)."""
         arrived_at, started = self._clock.now(), self._clock.monotonic()
         self._gateway.dispatch.fleet.begin()
-        key = await self._authenticator.authenticate(presented_key(scope))
+        key = await self._authenticator.authenticate(
+            presented_key(scope), source_ip=source_ip(scope)
+        )
         fields = headers(scope)
         body = await read_body(receive)
         asked = self._parse(body, fields)

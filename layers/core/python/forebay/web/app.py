@@ -12,6 +12,7 @@ from starlette.middleware.cors import CORSMiddleware
 from starlette.routing import Route
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from forebay.admission.hold import held_id
 from forebay.dialects.question import (
     Question,
     chat_question,
@@ -38,6 +39,13 @@ EXPOSED_HEADERS = (
     "x-forebay-attempts",
     "x-forebay-cost-usd",
     "x-forebay-idempotent-replay",
+    "x-forebay-output-limit",
+    "x-ratelimit-limit-requests",
+    "x-ratelimit-remaining-requests",
+    "x-ratelimit-reset-requests",
+    "x-ratelimit-limit-tokens",
+    "x-ratelimit-remaining-tokens",
+    "x-ratelimit-reset-tokens",
     "x-should-retry",
     "retry-after",
 )
@@ -60,7 +68,7 @@ class RequestIds:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
-        request_id = new_ulid(self._clock.now(), self._entropy.token_bytes(10))
+        request_id = held_id(new_ulid(self._clock.now(), self._entropy.token_bytes(10)))
         scope.setdefault("state", {})["request_id"] = request_id
         fields = [(b"x-forebay-request-id", request_id.encode())]
         fields.append((b"x-request-id", request_id.encode()))

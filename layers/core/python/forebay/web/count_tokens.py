@@ -14,7 +14,7 @@ from forebay.ports import TokenCounter
 from forebay.service.authentication import Authenticator
 from forebay.service.catalog import Catalog
 from forebay.web.errors import send_json
-from forebay.web.request import presented_key, read_body
+from forebay.web.request import presented_key, read_body, source_ip
 
 
 class CountTokens:
@@ -29,7 +29,9 @@ class CountTokens:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one request (ASGI)."""
-        key = await self._authenticator.authenticate(presented_key(scope))
+        key = await self._authenticator.authenticate(
+            presented_key(scope), source_ip=source_ip(scope)
+        )
         asked = parse_count(await read_body(receive))
         target = self._catalog.find(asked.model, key).groups[0][0]
         counted = await self._counter.count(request_text(asked), model=target.model)

@@ -11,7 +11,7 @@ from forebay.service.authentication import Authenticator
 from forebay.service.embedding import Embedder
 from forebay.service.gateway import Answer
 from forebay.service.idempotency import Idempotency
-from forebay.web.request import headers, invocation_end, presented_key, read_body
+from forebay.web.request import headers, invocation_end, presented_key, read_body, source_ip
 
 
 class Embeddings:
@@ -40,7 +40,9 @@ class Embeddings:
         """Serve one request (ASGI)."""
         arrived_at, started = self._clock.now(), self._clock.monotonic()
         self._embedder.gateway.dispatch.fleet.begin()
-        key = await self._authenticator.authenticate(presented_key(scope))
+        key = await self._authenticator.authenticate(
+            presented_key(scope), source_ip=source_ip(scope)
+        )
         body = await read_body(receive)
         asked = parse_request(body)
         call = Call(

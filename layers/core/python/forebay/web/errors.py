@@ -33,6 +33,7 @@ STATUS: dict[type[errors.ForebayError], int] = {
     errors.PayloadTooLarge: 413,
     errors.IdempotencyKeyReused: 422,
     errors.LimitExceeded: 429,
+    errors.BudgetSpent: 429,
     errors.UpstreamError: 502,
     errors.UpstreamUnavailable: 503,
     errors.UpstreamGarbled: 502,
@@ -110,10 +111,12 @@ def _headers(error: errors.ForebayError) -> dict[str, str]:
                 # Said aloud: not every SDK takes a 409 as a reason to wait and ask again.
                 headers["x-should-retry"] = "true"
             return headers
-        case errors.UpstreamRefused():
-            return {"x-forebay-target": error.target, **error.headers}
+        case errors.BudgetSpent():
+            # Else each SDK would try a 429 twice more; time alone will not help.
+            return {"x-should-retry": "false"}
         case errors.UpstreamError():
-            return {"x-forebay-target": error.target}
+            said = error.headers if isinstance(error, errors.UpstreamRefused) else {}
+            return {"x-forebay-target": error.target, **said}
         case errors.StoreError():
             return {"retry-after": str(RETRY_AFTER_STORE_S)}
         case errors.AuthenticationFailed():
@@ -127,9 +130,10 @@ def _body(error: errors.ForebayError, status: int) -> dict[str, Any]:
     if isinstance(error, errors.UpstreamRefused) and (status in PASSED_ON or error.status < 300):
         # The provider speaks of the caller's request: in its own words, less its account's.
         given = error.error or {}
+    kind = error.code if isinstance(error, errors.BudgetSpent) else _type(status)  # as OpenAI does
     return {
         "message": str(given.get("message") or error.message),
-        "type": str(given.get("type") or _type(status)),
+        "type": str(given.get("type") or kind),
         "param": given.get("param", getattr(error, "param", None)),
         "code": given.get("code", error.code),
     }

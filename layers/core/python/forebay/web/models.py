@@ -7,7 +7,7 @@ from starlette.types import Receive, Scope, Send
 from forebay.service.authentication import Authenticator
 from forebay.service.catalog import Catalog
 from forebay.web.errors import send_json
-from forebay.web.request import presented_key
+from forebay.web.request import presented_key, source_ip
 
 
 class Models:
@@ -19,7 +19,9 @@ class Models:
 
     async def __call__(self, scope: Scope, _receive: Receive, send: Send) -> None:
         """Serve one request (ASGI)."""
-        key = await self._authenticator.authenticate(presented_key(scope))
+        key = await self._authenticator.authenticate(
+            presented_key(scope), source_ip=source_ip(scope)
+        )
         name = scope["path_params"].get("model")
         if name is None:
             data = [_card(model) for model in self._catalog.names(key)]

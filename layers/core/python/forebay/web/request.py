@@ -32,6 +32,19 @@ def presented_key(scope: Scope) -> str | None:
     return header(scope, b"x-api-key")
 
 
+def source_ip(scope: Scope) -> str | None:
+    """Read where a request comes from: as API Gateway saw it, else the peer; None if unknown.
+
+    Never from a header: whoever calls writes those.
+    """
+    event = scope.get("aws.event")
+    if event is not None:
+        seen: str | None = event.get("requestContext", {}).get("identity", {}).get("sourceIp")
+        return seen
+    client = scope.get("client")
+    return client[0] if client else None
+
+
 def invocation_end(scope: Scope) -> float | None:
     """Read when the invocation ends, in epoch seconds; None outside of Lambda."""
     end: float | None = scope.get("extensions", {}).get("lambda", {}).get("deadline")
