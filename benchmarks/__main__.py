@@ -2,9 +2,17 @@
 
 from __future__ import annotations
 
-from benchmarks import cold_start, dynamodb_clients, http_clients, path, streams, telemetry
+from benchmarks import (
+    cold_start,
+    dynamodb_clients,
+    http_clients,
+    path,
+    streams,
+    telemetry,
+    token_bounds,
+)
 
-PARTS = (cold_start, path, streams, http_clients, dynamodb_clients, telemetry)
+PARTS = (cold_start, path, streams, http_clients, dynamodb_clients, telemetry, token_bounds)
 
 
 def main() -> None:

@@ -23,7 +23,9 @@ ENVIRONMENT = {
     "FOREBAY_JOBS_TABLE": "jobs",
     "FOREBAY_KEYS_TABLE": "keys",
     "FOREBAY_LEDGER_TABLE": "ledger",
+    "FOREBAY_LIMITS_TABLE": "limits",
     "FOREBAY_STAGE": "production",
+    "FOREBAY_USAGE_TABLE": "usage",
     "LAMBDA_TASK_ROOT": str(ROOT),
 }
 """What the template gives the function."""

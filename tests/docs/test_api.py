@@ -19,11 +19,16 @@ APP = (ROOT / "layers/core/python/forebay/web/app.py").read_text()
 # One of each that a caller can meet, in the page's order.
 ERRORS: list[errors.ForebayError] = [
     errors.InvalidRequest(""),
+    errors.CostNotBounded(""),
+    errors.RequestExceedsLimit(""),
     errors.AuthenticationFailed(""),
+    errors.PermissionDenied(""),
     errors.ModelNotFound(""),
     errors.IdempotencyKeyInUse("", retry_after_s=1),
     errors.PayloadTooLarge(""),
     errors.IdempotencyKeyReused(""),
+    errors.LimitExceeded("", retry_after_s=1),
+    errors.BudgetSpent("", left_nano_usd=0, renews_at=None),
     errors.UpstreamRefused("", target="a/b", status=500, headers={}, error=None),
     errors.UpstreamGarbled("", target="a/b"),
     errors.UpstreamCut("", target="a/b"),
@@ -39,8 +44,6 @@ NOT_MET = {
     errors.ConditionFailed,
     errors.ConfigurationError,
     errors.NotFound,
-    errors.PermissionDenied,
-    errors.LimitExceeded,
 }
 
 

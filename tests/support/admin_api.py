@@ -17,12 +17,25 @@ from aws_lambda_powertools import Logger
 from aws_lambda_powertools.utilities.typing import LambdaContext
 from typing_extensions import override
 
-from forebay.adapters.memory import ManualClock, MemoryKeys, MemoryLedger, SeededEntropy
-from forebay.model import LedgerRow, Outcome, Usage
+from forebay.adapters.memory import (
+    ManualClock,
+    MemoryAuditTrail,
+    MemoryKeys,
+    MemoryLedger,
+    MemoryScopePolicies,
+    SeededEntropy,
+)
+from forebay.model import KeyRecord, LedgerRow, Outcome, Usage
 from forebay.money import NanoUsd
+from forebay.rollups import Dimension, RollUp, Totals, roll_ups_of
+from forebay.service.audit import Audit
 from forebay.service.keys import KeyDesk
+from forebay.service.ledger_export import LedgerExport
+from forebay.service.reconciliation import Reconciliation
+from forebay.service.scopes import ScopeDesk
 from forebay.service.usage import UsageReport
-from forebay.web.admin import build_resolver
+from forebay.web.admin import AdminServices, build_resolver
+from forebay.web.admin_usage import UsageDesk
 
 _NUMBERS = count()
 
@@ -36,6 +49,24 @@ class Reply:
     body: Any
 
 
+@dataclass(frozen=True)
+class LedgerRollUps:
+    """Roll-ups that are never behind their ledger, but for rows that are named here."""
+
+    ledger: MemoryLedger
+    missing: set[str] = field(default_factory=set)
+
+    def roll_ups(
+        self, dimension: Dimension, *, first_day: str, last_day: str
+    ) -> Iterator[tuple[RollUp, Totals]]:
+        for row in self.ledger.rows(first_day=first_day, last_day=last_day):
+            if row.request_id in self.missing:
+                continue
+            totals = Totals()
+            totals.add(row)
+            yield from ((each, totals) for each in roll_ups_of(row) if each.dimension is dimension)
+
+
 class AdminApi:
     """What `functions/admin` is, with its stores in reach."""
 
@@ -43,17 +74,35 @@ class AdminApi:
         self.clock = ManualClock()
         self.keys = MemoryKeys()
         self.ledger = MemoryLedger()
+        self.scopes = MemoryScopePolicies()
+        self.trail = MemoryAuditTrail()
+        self.told: list[KeyRecord] = []
         self.log = io.StringIO()
         self.desk = KeyDesk(self.keys, self.clock, SeededEntropy())
         # A name of its own: Powertools shares what has the same name.
         logger = Logger(service=f"admin-{next(_NUMBERS)}", stream=self.log)
-        usage = UsageReport(self.ledger, self.desk, self.clock)
-        self.resolver = build_resolver(self.desk, usage, logger)
+        self.roll_ups = LedgerRollUps(self.ledger)
+        services = AdminServices(
+            keys=self.desk,
+            scopes=ScopeDesk(self.scopes, self.clock),
+            usage=UsageDesk(
+                UsageReport(self.ledger, self.roll_ups, self.desk, self.clock),
+                Reconciliation(self.ledger, self.roll_ups, self.clock),
+                LedgerExport(self.ledger),
+            ),
+            audit=Audit(self.trail, self.clock, SeededEntropy(1)),
+            tell=lambda record: self.tell(record),  # noqa: PLW0108 - a test may replace `tell` later
+        )
+        self.resolver = build_resolver(services, logger)
 
     def call(self, method: str, proxy: str, body: Any = None, **query: str) -> Reply:
         """Call with a JSON body, as API Gateway would."""
         text = None if body is None else json.dumps(body)
         return self.send(rest_event(method, proxy, text, {k: [v] for k, v in query.items()}))
+
+    def tell(self, record: KeyRecord) -> None:
+        """Keep what the limits' side would be told."""
+        self.told.append(record)
 
     def send(self, event: Mapping[str, Any]) -> Reply:
         """Call with an event."""
@@ -142,7 +191,7 @@ def serve(api: AdminApi) -> Iterator[AdminServer]:
             self.end_headers()
             self.wfile.write(payload)
 
-        do_GET = do_POST = do_DELETE = _answer  # noqa: N815 - the base looks these names up
+        do_GET = do_POST = do_PATCH = do_DELETE = _answer  # noqa: N815 - the base looks these names up
 
         @override
         def log_message(self, format: str, *args: Any) -> None:

@@ -168,7 +168,7 @@ class _Handler(BaseHTTPRequestHandler):
         else:
             self._stream(answer)
 
-    do_GET = do_POST = do_DELETE = _answer  # noqa: N815 - the base looks these names up
+    do_GET = do_POST = do_PATCH = do_DELETE = _answer  # noqa: N815 - the base looks these names up
 
     def _say(self, said: Said) -> None:
         self._head(said.status, {**said.headers, "content-length": str(len(said.body))})

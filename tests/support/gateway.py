@@ -17,13 +17,16 @@ from forebay.adapters.memory.fleet import MemoryFleet
 from forebay.adapters.memory.idempotency import MemoryIdempotencyRecords
 from forebay.adapters.memory.keys import MemoryKeys
 from forebay.adapters.memory.ledger import MemoryLedger
+from forebay.adapters.memory.limits import MemoryLimits
 from forebay.adapters.providers.scripted import ScriptedProvider
 from forebay.adapters.telemetry import JsonLines
 from forebay.adapters.tokens import TiktokenCounter
 from forebay.model import LedgerRow
 from forebay.money import Price
 from forebay.ports import Keys, Ledger, Provider
+from forebay.service.admission import Admission
 from forebay.service.authentication import Authenticator
+from forebay.service.bounding import Bounding
 from forebay.service.catalog import Catalog, Target
 from forebay.service.dispatch import Dispatch
 from forebay.service.fleet import Fleet
@@ -31,9 +34,11 @@ from forebay.service.fleet_flights import FleetFlights
 from forebay.service.gateway import Gateway
 from forebay.service.idempotency import Idempotency
 from forebay.service.keys import KeyDesk, NewKey
+from forebay.service.leaves import SoleLeaf
 from forebay.service.load import Loads
 from forebay.service.settlement import Settlement
 from forebay.service.sharing import Sharing
+from forebay.service.spending import Spending
 from forebay.service.target_dialects import OPENAI, TargetDialect
 from forebay.settings import BreakerSettings, ScriptedFaults, ScriptedSettings
 from forebay.web.app import Parts, build_app
@@ -63,9 +68,13 @@ class World:
     keys: MemoryKeys = field(default_factory=MemoryKeys)
     ledger: MemoryLedger = field(default_factory=MemoryLedger)
     fleet: MemoryFleet = field(default_factory=MemoryFleet)
+    limits: MemoryLimits = field(init=False)
     records: MemoryIdempotencyRecords = field(default_factory=MemoryIdempotencyRecords)
     lines: list[dict[str, Any]] = field(default_factory=list)
     entropy: SeededEntropy = field(default_factory=SeededEntropy)
+
+    def __post_init__(self) -> None:
+        self.limits = MemoryLimits(self.clock)
 
     def desk(self) -> KeyDesk:
         return KeyDesk(self.keys, self.clock, self.entropy)
@@ -101,7 +110,14 @@ class World:
         )
         dispatch = Dispatch(fleet, Loads(self.clock), self.entropy)
         flights = FleetFlights(self.records, self.telemetry(), self.clock, self.entropy)
-        return Gateway(catalog, dispatch, settlement, self.clock, Sharing(flights, self.clock))
+        sharing = Sharing(flights, self.clock)
+        return Gateway(catalog, dispatch, settlement, self.clock, sharing, self.spending())
+
+    def spending(self) -> Spending:
+        """Build one process's way to the limits, which the world's processes share."""
+        leaves = SoleLeaf(self.limits)
+        admission = Admission(self.limits, leaves, self.keys.find, self.clock, self.entropy)
+        return Spending(admission, Bounding(self.counter()), self.telemetry())
 
     def app(
         self,

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import gc
 import uuid
+import warnings
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass
@@ -18,6 +20,8 @@ from forebay.adapters.dynamodb import (
     DynamoFleet,
     DynamoKeys,
     DynamoLedger,
+    DynamoLimits,
+    DynamoUsageBooks,
 )
 from forebay.adapters.dynamodb.key_administration import DynamoKeyAdministration
 from forebay.adapters.dynamodb.ledger_reader import DynamoLedgerReader
@@ -26,8 +30,11 @@ from forebay.adapters.dynamodb.tables import (
     breaker_model,
     key_model,
     ledger_model,
+    limit_model,
+    usage_model,
 )
-from forebay.adapters.memory import MemoryFleet, MemoryKeys, MemoryLedger
+from forebay.adapters.dynamodb.usage_reader import DynamoUsageReader
+from forebay.adapters.memory import MemoryFleet, MemoryKeys, MemoryLedger, MemoryLimits, MemoryUsage
 from forebay.adapters.system import SystemClock
 from forebay.ports import (
     FleetBooks,
@@ -36,10 +43,27 @@ from forebay.ports import (
     Keys,
     Ledger,
     LedgerReader,
+    Limits,
+    OpenHolds,
+    UsageBooks,
+    UsageReader,
 )
 from tests.support.ministack import CREDENTIALS, REGION, start_ministack
 
 BACKENDS = ["memory", pytest.param("ministack", marks=pytest.mark.ministack)]
+
+
+@pytest.fixture(autouse=True)
+def _botocore_s_pools() -> Iterator[None]:
+    """Collect the connections of PynamoDB's models, which nobody can close.
+
+    Each has a session of its own, in a cycle of references: found at any later moment, its open
+    sockets would fail whatever test runs then.
+    """
+    yield
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", ResourceWarning)
+        gc.collect()
 
 
 @dataclass(frozen=True)
@@ -60,8 +84,25 @@ class LedgerStore:
     """See `KeyStore.hot`."""
 
 
+@dataclass(frozen=True)
+class UsageStore:
+    """Both views of one store of roll-ups."""
+
+    reader: UsageReader
+    hot: Callable[[], AbstractAsyncContextManager[UsageBooks]]
+    """See `KeyStore.hot`."""
+
+
 class FleetTable(FleetStore, FleetBooks, Protocol):
     """Both ports on one store of health."""
+
+
+class LimitsTable(Limits, OpenHolds, Protocol):
+    """Both ports on one store of leaves."""
+
+
+OpenLimits = Callable[[], AbstractAsyncContextManager[LimitsTable]]
+"""See `KeyStore.hot`."""
 
 
 OpenFleet = Callable[[], AbstractAsyncContextManager[FleetTable]]
@@ -110,9 +151,21 @@ def ledger_store(request: pytest.FixtureRequest) -> LedgerStore:
 
 
 @pytest.fixture(params=BACKENDS)
+def usage_store(request: pytest.FixtureRequest) -> UsageStore:
+    """An empty store of roll-ups."""
+    return _memory_usage() if request.param == "memory" else _dynamo_usage(request)
+
+
+@pytest.fixture(params=BACKENDS)
 def fleet_table(request: pytest.FixtureRequest) -> OpenFleet:
     """An empty store of the targets' health."""
     return _memory_fleet() if request.param == "memory" else _dynamo_fleet(request)
+
+
+@pytest.fixture(params=BACKENDS)
+def limits_table(request: pytest.FixtureRequest) -> OpenLimits:
+    """An empty store of leaves."""
+    return _memory_limits() if request.param == "memory" else _dynamo_limits(request)
 
 
 @pytest.fixture
@@ -177,6 +230,28 @@ def _dynamo_ledger(request: pytest.FixtureRequest) -> LedgerStore:
     return LedgerStore(DynamoLedgerReader(location), hot)
 
 
+def _memory_usage() -> UsageStore:
+    usage = MemoryUsage()
+
+    @asynccontextmanager
+    async def hot() -> AsyncIterator[UsageBooks]:
+        yield usage
+
+    return UsageStore(usage, hot)
+
+
+def _dynamo_usage(request: pytest.FixtureRequest) -> UsageStore:
+    location: TableLocation = request.getfixturevalue("location")
+    usage_model(location).create_table(wait=True)
+
+    @asynccontextmanager
+    async def hot() -> AsyncIterator[UsageBooks]:
+        async with opened(location) as database:
+            yield DynamoUsageBooks(database, table=location.name)
+
+    return UsageStore(DynamoUsageReader(location), hot)
+
+
 def _memory_fleet() -> OpenFleet:
     fleet = MemoryFleet()
 
@@ -195,5 +270,27 @@ def _dynamo_fleet(request: pytest.FixtureRequest) -> OpenFleet:
     async def hot() -> AsyncIterator[FleetTable]:
         async with opened(location) as database:
             yield DynamoFleet(database, table=location.name)
+
+    return hot
+
+
+def _memory_limits() -> OpenLimits:
+    limits = MemoryLimits(SystemClock())
+
+    @asynccontextmanager
+    async def hot() -> AsyncIterator[LimitsTable]:
+        yield limits
+
+    return hot
+
+
+def _dynamo_limits(request: pytest.FixtureRequest) -> OpenLimits:
+    location: TableLocation = request.getfixturevalue("location")
+    limit_model(location).create_table(wait=True)
+
+    @asynccontextmanager
+    async def hot() -> AsyncIterator[LimitsTable]:
+        async with opened(location) as database:
+            yield DynamoLimits(database, table=location.name)
 
     return hot

@@ -1,20 +1,45 @@
 """Ports `Keys` and `KeyAdministration`: what every store of keys does."""
 
 import asyncio
+import contextlib
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 
 import pytest
 
+from forebay.adapters.dynamodb import DynamoKeys
+from forebay.adapters.dynamodb.audit_trail import DynamoAuditTrail
 from forebay.adapters.dynamodb.key_administration import DynamoKeyAdministration
+from forebay.adapters.dynamodb.scope_policies import DynamoScopePolicies
 from forebay.adapters.dynamodb.tables import TableLocation
 from forebay.errors import ConditionFailed, StoreError, StoreUnavailable
-from forebay.model import KeyRecord, KeyStatus
+from forebay.model import (
+    AuditEntry,
+    Budget,
+    FormerSecret,
+    KeyPolicy,
+    KeyRecord,
+    KeyStatus,
+    ScopePolicy,
+)
+from forebay.money import NanoUsd
 from tests.contract.stores.conftest import KeyStore, opened
 from tests.contract.stores.records import KEY, NOON
 
 NOBODY_S_PORT = "http://127.0.0.1:1"
 """tcpmux, which nothing serves."""
+
+
+LIMITED = replace(
+    KEY,
+    policy=KeyPolicy(
+        budgets=(Budget(NanoUsd(10**18), "day", "Europe/Berlin", 0.8),),
+        requests_per_minute=60,
+        cidrs=("203.0.113.0/24",),
+        expires_at=NOON + 0.25,
+    ),
+    former=FormerSecret("cd" * 32, NOON + 3_600.5),
+)
 
 
 def find(store: KeyStore, key_id: str) -> KeyRecord | None:
@@ -33,8 +58,13 @@ def test_an_unknown_key_is_none(key_store: KeyStore) -> None:
 
 @pytest.mark.parametrize(
     "record",
-    [KEY, replace(KEY, team=None, models=(), name=""), replace(KEY, revoked_at=NOON, version=7)],
-    ids=["full", "sparse", "revoked"],
+    [
+        KEY,
+        replace(KEY, team=None, models=(), name=""),
+        replace(KEY, revoked_at=NOON, version=7),
+        LIMITED,
+    ],
+    ids=["full", "sparse", "revoked", "limited"],
 )
 def test_a_key_is_found_as_it_was_created(key_store: KeyStore, record: KeyRecord) -> None:
     key_store.administration.create(record)
@@ -69,6 +99,77 @@ def test_all_keys_are_listed_also_over_many_pages(key_store: KeyStore) -> None:
     for record in records:
         key_store.administration.create(record)
     assert set(key_store.administration.list_all()) == records
+
+
+def test_a_change_is_seen_by_every_reader(key_store: KeyStore) -> None:
+    key_store.administration.create(LIMITED)
+    changed = replace(KEY, policy=KeyPolicy(parallel=3), version=2)
+    key_store.administration.replace(changed)
+    assert find(key_store, KEY.key_id) == changed
+    assert key_store.administration.get(KEY.key_id) == changed
+
+
+@pytest.mark.parametrize("version", [0, 1, 3])
+def test_a_change_of_another_version_than_the_stored_one_is_refused(
+    key_store: KeyStore, version: int
+) -> None:
+    key_store.administration.create(KEY)
+    with pytest.raises(ConditionFailed):
+        key_store.administration.replace(replace(KEY, name="other", version=version))
+    assert find(key_store, KEY.key_id) == KEY
+
+
+def test_a_revoked_key_is_not_changed(key_store: KeyStore) -> None:
+    key_store.administration.create(KEY)
+    revoked = key_store.administration.revoke(KEY.key_id, at=NOON)
+    with pytest.raises(ConditionFailed):
+        key_store.administration.replace(replace(KEY, version=3))
+    assert find(key_store, KEY.key_id) == revoked
+
+
+def test_a_key_that_is_not_there_is_not_made_by_a_change(key_store: KeyStore) -> None:
+    with pytest.raises(ConditionFailed):
+        key_store.administration.replace(replace(KEY, version=2))
+    assert list(key_store.administration.list_all()) == []
+
+
+def test_of_many_who_change_a_key_one_wins(key_store: KeyStore) -> None:
+    key_store.administration.create(KEY)
+
+    def change(number: int) -> KeyRecord | None:
+        changed = replace(KEY, policy=KeyPolicy(parallel=number + 1), version=2)
+        try:
+            key_store.administration.replace(changed)
+        except ConditionFailed:
+            return None
+        return changed
+
+    with ThreadPoolExecutor(10) as threads:
+        won = [record for record in threads.map(change, range(20)) if record]
+    assert won == [find(key_store, KEY.key_id)]
+
+
+def test_a_revocation_that_races_changes_is_never_undone(key_store: KeyStore) -> None:
+    key_store.administration.create(KEY)
+
+    def change(number: int) -> None:
+        stored = key_store.administration.get(KEY.key_id)
+        assert stored is not None
+        policy = KeyPolicy(parallel=number + 1)
+        with contextlib.suppress(ConditionFailed):
+            key_store.administration.replace(
+                replace(stored, policy=policy, version=stored.version + 1)
+            )
+
+    with ThreadPoolExecutor(10) as threads:
+        changes = [threads.submit(change, number) for number in range(10)]
+        threads.submit(key_store.administration.revoke, KEY.key_id, at=NOON).result()
+        changes += [threads.submit(change, number) for number in range(10)]
+        for done in changes:
+            done.exception()
+    stored = find(key_store, KEY.key_id)
+    assert stored is not None
+    assert (stored.status, stored.revoked_at) == (KeyStatus.REVOKED, NOON)
 
 
 def test_a_revoked_key_is_revoked_for_every_reader(key_store: KeyStore) -> None:
@@ -152,3 +253,31 @@ def test_an_item_that_cannot_be_read_is_a_store_error_for_both_readers(
         dynamo_key_store.administration.get(KEY.key_id)
     with pytest.raises(StoreError, match="cannot be read"):
         list(dynamo_key_store.administration.list_all())
+
+
+@pytest.mark.ministack
+def test_what_else_is_in_the_table_is_no_key(
+    dynamo_key_store: KeyStore, location: TableLocation
+) -> None:
+    entry = AuditEntry("01KAS0000000000000000000Z0", NOON, None, "keys.create", "x", None, None)
+    DynamoAuditTrail(location).add(entry)
+    DynamoScopePolicies(location).put(ScopePolicy("acme", None, KeyPolicy(), 1, NOON))
+    dynamo_key_store.administration.create(KEY)
+    assert list(dynamo_key_store.administration.list_all()) == [KEY]
+    assert list(DynamoAuditTrail(location).entries()) == [entry]
+    assert [policy.scope for policy in DynamoScopePolicies(location).list_all()] == ["tenant#acme"]
+
+
+@pytest.mark.ministack
+def test_the_newest_state_of_a_key_is_read(
+    dynamo_key_store: KeyStore, location: TableLocation
+) -> None:
+    dynamo_key_store.administration.create(KEY)
+    revoked = dynamo_key_store.administration.revoke(KEY.key_id, at=NOON)
+
+    async def main() -> list[KeyRecord | None]:
+        async with opened(location) as database:
+            keys = DynamoKeys(database, table=location.name)
+            return [await keys.newest(KEY.key_id), await keys.newest("unknown")]
+
+    assert asyncio.run(main()) == [revoked, None]

@@ -45,8 +45,9 @@ def read(store: LedgerStore, first_day: str = TODAY, last_day: str = TODAY) -> s
         FAILED_ROW,
         replace(ROW, cost_nano_usd=NanoUsd(2**62 + 1), created_at=NOON + 1e-6),
         replace(ROW, attempts=ATTEMPTS),
+        replace(ROW, tags=("größe", "")),
     ],
-    ids=["complete", "failed", "exact", "attempts"],
+    ids=["complete", "failed", "exact", "attempts", "tags"],
 )
 def test_a_row_is_read_as_it_was_put(ledger_store: LedgerStore, row: LedgerRow) -> None:
     assert put_all(ledger_store, [row]) == [row]
@@ -154,3 +155,37 @@ def test_the_lean_client_and_pynamodb_read_each_other_s_rows(
         ROW.cost_nano_usd,
         int(NOON) + 400 * DAY_S,
     )
+
+
+def pages(store: LedgerStore, day: str = TODAY) -> list[list[str]]:
+    found, after = [], None
+    while True:
+        rows, after = store.reader.page(day, after=after)
+        found.append([row.request_id for row in rows])
+        if after is None:
+            return found
+
+
+def test_pages_have_each_row_of_a_day_once(ledger_store: LedgerStore) -> None:
+    names = [f"{number:04d}" for number in range(1_100)]
+    other_day = replace(ROW, request_id="x", created_at=NOON - DAY_S)
+    put_all(ledger_store, [replace(ROW, request_id=name) for name in names] + [other_day])
+    first, second = pages(ledger_store)
+    assert len(first) == 1_000
+    assert sorted(first + second) == names
+
+
+def test_a_day_without_rows_is_one_empty_page(ledger_store: LedgerStore) -> None:
+    assert pages(ledger_store) == [[]]
+
+
+@pytest.mark.parametrize(
+    ("day", "after"),
+    [("today", None), (TODAY, "x"), (TODAY, "2026-11-22#0/x")],
+    ids=["no day", "no place", "place in another day"],
+)
+def test_a_page_that_does_not_exist_is_an_error(
+    ledger_store: LedgerStore, day: str, after: str | None
+) -> None:
+    with pytest.raises(ValueError, match=r".+"):
+        ledger_store.reader.page(day, after=after)

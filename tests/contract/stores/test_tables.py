@@ -11,7 +11,9 @@ from forebay.adapters.dynamodb.tables import (
     JobItem,
     KeyItem,
     LedgerItem,
+    LimitItem,
     TableLocation,
+    UsageItem,
     key_model,
 )
 from tests.support.template import ROOT, load
@@ -22,6 +24,8 @@ TABLES = [
     pytest.param("LedgerTable", LedgerItem, id="ledger"),
     pytest.param("BreakersTable", BreakerItem, id="breakers"),
     pytest.param("JobsTable", JobItem, id="jobs"),
+    pytest.param("LimitsTable", LimitItem, id="limits"),
+    pytest.param("UsageTable", UsageItem, id="usage"),
 ]
 
 

@@ -157,3 +157,26 @@ def test_a_line_break_in_a_field_does_not_break_the_line() -> None:
     JsonLines(written.append, ManualClock(), "F").incident("code", "one\ntwo\r\u2028")
 
     assert written[0].count(b"\n") == 1
+
+
+def gauge_line(name: str, value: float) -> dict[str, Any]:
+    written: list[bytes] = []
+    JsonLines(written.append, ManualClock(1_800_000_001.5), "Forebay").gauge(name, value)
+    decoded: dict[str, Any] = json.loads(written[0])
+    return decoded
+
+
+def test_a_gauge_is_a_line_with_one_metric() -> None:
+    line = gauge_line(names.OPEN_BREAKERS, 2)
+    (directive,) = line["_aws"]["CloudWatchMetrics"]
+    assert directive["Metrics"] == [{"Name": names.OPEN_BREAKERS, "Unit": "Count"}]
+    assert directive["Dimensions"] == [[names.DIMENSION]]
+    assert line[names.OPEN_BREAKERS] == 2
+
+
+def test_the_spend_of_the_last_hour_is_kept_by_the_second() -> None:
+    """Else no alarm may read it every 10 s."""
+    (directive,) = gauge_line(names.SPEND_LAST_HOUR, 1.75)["_aws"]["CloudWatchMetrics"]
+    assert directive["Metrics"] == [
+        {"Name": names.SPEND_LAST_HOUR, "Unit": "None", "StorageResolution": 1}
+    ]

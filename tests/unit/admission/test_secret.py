@@ -7,7 +7,7 @@ import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
-from forebay.admission import ENTROPY_BYTES, digest, masked, matches, mint, parse
+from forebay.admission import ENTROPY_BYTES, digest, holds_secret, masked, matches, mint, parse
 from forebay.admission.secret import ALPHABET, TEXT_LENGTH
 
 ENTROPY = st.binary(min_size=ENTROPY_BYTES, max_size=ENTROPY_BYTES)
@@ -131,3 +131,29 @@ def test_a_damaged_hash_in_the_store_matches_nothing() -> None:
 def test_neither_repr_nor_mask_shows_the_secret() -> None:
     assert SAMPLE.text not in repr(SAMPLE)
     assert masked(SAMPLE) == SAMPLE.text[:7] + "…"
+
+
+@given(ENTROPY)
+def test_a_further_secret_of_a_key_has_its_id(entropy: bytes) -> None:
+    minted = mint(entropy, key_id="0123456789")
+    assert minted.key_id == "0123456789"
+    assert parse(minted.text) == minted
+    assert minted.text[13:45] == mint(entropy).text[13:45]
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        (SAMPLE.text, True),
+        (f"see {SAMPLE.text}!", True),
+        (SAMPLE.text[:40], True),
+        (SAMPLE.text[:-1] + "!", True),
+        (SAMPLE.key_id, False),
+        (SAMPLE.text[:13], False),
+        ("fb-team", False),
+        ("", False),
+    ],
+    ids=["whole", "within", "cut", "mistyped", "id", "id and prefix", "name", "empty"],
+)
+def test_a_text_with_a_secret_in_it_is_told_from_one_without(text: str, *, expected: bool) -> None:
+    assert holds_secret(text) is expected

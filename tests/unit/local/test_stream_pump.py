@@ -56,6 +56,7 @@ class World:
         self.pages: list[list[Record] | StreamError] = []
         self.batches: list[list[str]] = []
         self.invoked_at: list[float] = []
+        self.events: list[Mapping[str, Any]] = []
         self.given_up: list[tuple[list[str], int, str]] = []
         self.lines: list[str] = []
         self._answer = answer
@@ -75,13 +76,22 @@ class World:
         records = [record(number) for number in numbers]
         run_virtual(StreamPump(mapping, self.parts()).deliver(records))
 
-    def run(self, *pages: list[Record] | StreamError, seconds: float = 60) -> None:
+    def run(
+        self,
+        *pages: list[Record] | StreamError,
+        seconds: float = 60,
+        mapping: StreamMapping = MAPPING,
+    ) -> None:
         """Run for so long on a stream that brings these pages, then nothing."""
         self.pages = list(pages)
 
-        running = StreamPump(MAPPING, self.parts()).run()
+        running = StreamPump(mapping, self.parts()).run()
         with pytest.raises(TimeoutError):
             run_virtual(asyncio.wait_for(running, seconds))
+
+    @property
+    def shard_id(self) -> str:
+        return "shard-1"
 
     async def read(self) -> list[Record]:
         page = self.pages.pop(0) if self.pages else []
@@ -92,6 +102,7 @@ class World:
     async def _invoke(self, event: Mapping[str, Any]) -> Any:
         numbers = [sequence_number(each) for each in event["Records"]]
         self.batches.append(numbers)
+        self.events.append(event)
         self.invoked_at.append(asyncio.get_running_loop().time())
         return self._answer(numbers)
 
@@ -225,3 +236,52 @@ def test_retries_wait_longer_and_longer() -> None:
     waits = [after - before for before, after in pairwise(world.invoked_at)]
     assert waits == sorted(waits)
     assert waits[-1] == 10.0
+
+
+WINDOWED = replace(MAPPING, tumbling_window_s=20)
+
+
+def test_without_a_tumbling_window_an_event_has_its_records_alone() -> None:
+    world = World()
+    world.run([record(1)])
+    assert world.events == [{"Records": [record(1)]}]
+
+
+def test_with_one_an_event_names_shard_and_window_and_has_the_state_that_was_answered() -> None:
+    world = World(lambda numbers: {"state": {"last": numbers}, "batchItemFailures": []})
+    world.run([record(1)], *[[]] * 6, [record(2)], seconds=10, mapping=WINDOWED)
+    first, second = world.events
+    assert first == {
+        "Records": [record(1)],
+        "window": {"start": "2027-01-15T08:00:00Z", "end": "2027-01-15T08:00:20Z"},
+        "state": {},
+        "shardId": "shard-1",
+        "eventSourceARN": "arn",
+        "isFinalInvokeForWindow": False,
+        "isWindowTerminatedEarly": False,
+    }
+    assert second["state"] == {"last": ["1"]}
+
+
+def test_a_window_that_is_over_has_a_last_event_without_records_and_takes_the_state_along() -> None:
+    world = World(lambda _: {"state": {"kept": 1}, "batchItemFailures": []})
+    world.run([record(1)], *[[]] * 100, [record(2, age_s=-30)], mapping=WINDOWED)
+    first, final, second, _ = world.events
+    assert (final["Records"], final["isFinalInvokeForWindow"]) == ([], True)
+    assert final["state"] == {"kept": 1}
+    assert (first["state"], second["state"]) == ({}, {})
+    assert world.invoked_at[1] == 20.0
+
+
+def test_with_one_an_answer_without_a_state_is_a_failure() -> None:
+    answers = iter([failures(), {"state": {}, **failures()}])
+    world = World(lambda _: next(answers))
+    world.deliver(1, 2, mapping=WINDOWED)
+    assert world.batches == [["1", "2"]] * 2
+
+
+def test_a_function_that_fails_at_the_end_of_a_window_goes_on() -> None:
+    world = World(lambda numbers: {"state": {}, **failures()} if numbers else broken(numbers))
+    world.run([record(1)], seconds=30, mapping=WINDOWED)
+    assert world.batches == [["1"], []]
+    assert "it crashed" in world.lines[-1]

@@ -8,8 +8,8 @@ import pytest
 
 from forebay.adapters.memory import ManualClock, MemoryKeys, SeededEntropy
 from forebay.admission import ENTROPY_BYTES, mint
-from forebay.errors import AuthenticationFailed, StoreUnavailable
-from forebay.model import KeyRecord
+from forebay.errors import AuthenticationFailed, PermissionDenied, StoreUnavailable
+from forebay.model import KeyPolicy, KeyRecord
 from forebay.service.authentication import READ_CACHE_SIZE, Authenticator
 from forebay.service.keys import KeyDesk, NewKey
 
@@ -312,3 +312,103 @@ def test_without_a_dev_secret_no_text_opens(dev_secret: str | None) -> None:
         assert await world.outcome("sesame") == "AuthenticationFailed"
 
     run(scenario, dev_secret=dev_secret)
+
+
+# Until when, with which secret, and from where.
+
+
+def test_a_key_is_refused_from_the_moment_it_expires() -> None:
+    async def scenario(world: World) -> None:
+        expires_at = world.clock.now() + 100
+        secret = world.desk.create(NewKey("guest", policy=KeyPolicy(expires_at=expires_at))).secret
+        world.clock.advance(99.5)
+        assert await world.outcome(secret.text) == "guest"
+        world.clock.advance(0.5)
+        message = await world.message(secret.text)
+        assert "has expired" in message
+        assert secret.text[:8] not in message
+
+    run(scenario)
+
+
+def test_both_secrets_of_a_rotated_key_open_until_the_overlap_ends() -> None:
+    async def scenario(world: World) -> None:
+        _, new = world.desk.rotate("web", overlap_s=100)
+        assert await world.outcome(new.text) == "web"
+        assert await world.outcome(world.secret) == "web"
+        world.clock.advance(100)
+        assert await world.outcome(new.text) == "web"
+        assert await world.outcome(world.secret) == "AuthenticationFailed"
+
+    run(scenario)
+
+
+def test_a_secret_rotated_without_overlap_is_refused_within_a_second() -> None:
+    async def scenario(world: World) -> None:
+        assert await world.outcome(world.secret) == "web"
+        world.desk.rotate("web", overlap_s=0)
+        world.clock.advance(1)
+        assert await world.outcome(world.secret) == "AuthenticationFailed"
+
+    run(scenario)
+
+
+def test_a_secret_that_was_rotated_out_is_refused_in_the_words_for_an_unknown_one() -> None:
+    async def scenario(world: World) -> None:
+        world.desk.rotate("web", overlap_s=0)
+        assert "is unknown or was revoked" in await world.message(world.secret)
+
+    run(scenario)
+
+
+def test_neither_secret_of_a_revoked_key_opens() -> None:
+    async def scenario(world: World) -> None:
+        _, new = world.desk.rotate("web", overlap_s=100)
+        world.desk.revoke("web")
+        assert await world.outcome(world.secret) == "AuthenticationFailed"
+        assert await world.outcome(new.text) == "AuthenticationFailed"
+
+    run(scenario)
+
+
+CIDRS = ("203.0.113.0/24", "2001:db8::/32")
+
+
+@pytest.mark.parametrize(
+    "source_ip",
+    ["203.0.113.0", "203.0.113.255", "2001:db8::1", "::ffff:203.0.113.7"],
+    ids=["first", "last", "v6", "v4 as v6"],
+)
+def test_a_key_is_taken_from_its_networks(source_ip: str) -> None:
+    async def scenario(world: World) -> None:
+        created = world.desk.create(NewKey("office", policy=KeyPolicy(cidrs=CIDRS)))
+        found = await world.authenticator.authenticate(created.secret.text, source_ip=source_ip)
+        assert found == created.record
+
+    run(scenario)
+
+
+@pytest.mark.parametrize(
+    "source_ip",
+    [None, "", "203.0.114.0", "2001:db9::1", "127.0.0.1", "office", "203.0.113.1, 10.0.0.1"],
+    ids=["unknown", "empty", "beyond", "v6", "loopback", "name", "list"],
+)
+def test_a_key_is_refused_from_elsewhere(source_ip: str | None) -> None:
+    async def scenario(world: World) -> None:
+        created = world.desk.create(NewKey("office", policy=KeyPolicy(cidrs=CIDRS)))
+        with pytest.raises(PermissionDenied) as refusal:
+            await world.authenticator.authenticate(created.secret.text, source_ip=source_ip)
+        assert CIDRS[0] not in refusal.value.message
+
+    run(scenario)
+
+
+def test_a_wrong_secret_learns_nothing_of_a_keys_networks_or_end() -> None:
+    async def scenario(world: World) -> None:
+        policy = KeyPolicy(cidrs=CIDRS, expires_at=world.clock.now() + 1)
+        created = world.desk.create(NewKey("office", policy=policy))
+        world.clock.advance(2)
+        wrong = mint(SeededEntropy(9).token_bytes(ENTROPY_BYTES), key_id=created.record.key_id)
+        assert "is unknown or was revoked" in await world.message(wrong.text)
+
+    run(scenario)

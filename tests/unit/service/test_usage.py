@@ -1,17 +1,19 @@
 """The ledger added up."""
 
 import asyncio
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 
 import pytest
+from typing_extensions import override
 
 from forebay.adapters.memory import ManualClock, MemoryKeys, MemoryLedger, SeededEntropy
 from forebay.errors import InvalidRequest, NotFound
 from forebay.model import LedgerRow
+from forebay.rollups import Dimension
 from forebay.service.keys import KeyDesk, NewKey
-from forebay.service.usage import GroupBy, Report, UsageQuery, UsageReport
-from tests.support.admin_api import ledger_row
+from forebay.service.usage import Report, UsageQuery, UsageReport
+from tests.support.admin_api import LedgerRollUps, ledger_row
 
 NOON = 1_795_435_200.0
 """2026-11-23 12:00 UTC."""
@@ -23,7 +25,7 @@ class World:
         clock = ManualClock(now=NOON)
         self.ledger = MemoryLedger()
         self.desk = KeyDesk(MemoryKeys(), clock, SeededEntropy())
-        self.usage = UsageReport(self.ledger, self.desk, clock)
+        self.usage = UsageReport(self.ledger, LedgerRollUps(self.ledger), self.desk, clock)
         for row in rows:
             asyncio.run(self.ledger.put(row))
 
@@ -42,7 +44,7 @@ def test_a_report_adds_up_requests_tokens_and_cost() -> None:
 
 
 def test_a_report_without_rows_is_zero() -> None:
-    report = World().report(UsageQuery(by=GroupBy.DAY))
+    report = World().report(UsageQuery(by=Dimension.DAY))
     assert report.rows == ()
     assert report.total.requests == 0
 
@@ -99,7 +101,7 @@ def test_rows_by_day_are_those_of_the_request_in_utc_in_order() -> None:
         ledger_row("2", midnight - DAY_S - 0.001),
         ledger_row("3", midnight - 0.001),
     ]
-    report = World(*rows).report(UsageQuery(by=GroupBy.DAY))
+    report = World(*rows).report(UsageQuery(by=Dimension.DAY))
     assert labels(report) == ["2026-11-22", "2026-11-23"]
     assert [totals.requests for _, totals in report.rows] == [1, 2]
 
@@ -107,13 +109,13 @@ def test_rows_by_day_are_those_of_the_request_in_utc_in_order() -> None:
 def test_rows_by_model_are_those_that_callers_named() -> None:
     row = ledger_row("1", NOON)
     rows = [row, replace(row, request_id="2", request_model="cheap", response_model="x")]
-    assert labels(World(*rows).report(UsageQuery(by=GroupBy.MODEL))) == ["cheap", "fast"]
+    assert labels(World(*rows).report(UsageQuery(by=Dimension.MODEL))) == ["cheap", "fast"]
 
 
 def test_two_keys_of_one_name_have_a_row_each() -> None:
     row = ledger_row("1", NOON)
     rows = [row, replace(row, request_id="2", key_id="bbbbbbbbbb")]
-    report = World(*rows).report(UsageQuery(by=GroupBy.KEY))
+    report = World(*rows).report(UsageQuery(by=Dimension.KEY))
     assert [(group.label, group.id) for group, _ in report.rows] == [
         ("web", "aaaaaaaaaa"),
         ("web", "bbbbbbbbbb"),
@@ -145,6 +147,67 @@ def test_a_key_that_does_not_exist_is_not_found(key: str) -> None:
         World(ledger_row("1", NOON)).report(UsageQuery(key=key))
 
 
+@pytest.mark.parametrize(
+    ("by", "expected"),
+    [
+        (Dimension.TEAM, [("", "acme/"), ("core", "acme/core"), ("core", "default/core")]),
+        (Dimension.TAG, [("a", "a"), ("b", "b")]),
+    ],
+)
+def test_rows_by_team_are_those_of_a_tenant_and_rows_by_tag_overlap(
+    by: Dimension, expected: list[tuple[str, str]]
+) -> None:
+    rows = [
+        ledger_row("1", NOON, tenant="acme", tags=("a", "b")),
+        ledger_row("2", NOON, tenant="acme", team="core", tags=("b",)),
+        ledger_row("3", NOON, team="core"),
+    ]
+    report = World(*rows).report(UsageQuery(by=by))
+    assert [(group.label, group.id) for group, _ in report.rows] == expected
+    assert report.total.requests == 3
+
+
+@pytest.mark.parametrize(
+    ("by", "expected"),
+    [
+        (Dimension.DAY, [("2026-11-22", 1), ("2026-11-23", 2)]),
+        (Dimension.KEY, [("web", 3)]),
+        (Dimension.MODEL, [("cheap", 1), ("fast", 2)]),
+        (Dimension.TEAM, [("", 3)]),
+        (Dimension.TAG, [("a", 2)]),
+    ],
+)
+def test_a_keys_usage_is_told_apart_by_anything(
+    by: Dimension, expected: list[tuple[str, int]]
+) -> None:
+    rows = [
+        ledger_row("1", NOON, tags=("a",)),
+        ledger_row("2", NOON, request_model="cheap"),
+        ledger_row("3", NOON - DAY_S, tags=("a",)),
+        ledger_row("4", NOON, key_id="bbbbbbbbbb", key_name="other", tags=("a",)),
+    ]
+    report = World(*rows).report(UsageQuery(by=by, key="web"))
+    assert [(group.label, totals.requests) for group, totals in report.rows] == expected
+    assert report.total.requests == 3
+
+
+def test_rows_are_read_only_for_what_the_roll_ups_do_not_tell() -> None:
+    world = World(ledger_row("1", NOON))
+
+    class Unreadable(MemoryLedger):
+        @override
+        def rows(self, *, first_day: str, last_day: str) -> Iterator[LedgerRow]:
+            raise AssertionError(first_day, last_day)
+
+    clock = ManualClock(now=NOON)
+    usage = UsageReport(Unreadable(), LedgerRollUps(world.ledger), world.desk, clock)
+    for key in (None, "web"):
+        for by in (None, Dimension.DAY, Dimension.KEY):
+            assert usage.make(UsageQuery(by=by, key=key)).total.requests == 1
+    with pytest.raises(AssertionError):
+        usage.make(UsageQuery(by=Dimension.MODEL, key="web"))
+
+
 def test_rows_are_added_as_they_come_and_none_is_kept() -> None:
     template = ledger_row("1", NOON)
 
@@ -155,6 +218,9 @@ def test_rows_are_added_as_they_come_and_none_is_kept() -> None:
         def rows(self, *, first_day: str, last_day: str) -> Iterable[LedgerRow]:
             del first_day, last_day
             return self._each()
+
+        def page(self, day: str, *, after: str | None) -> tuple[Sequence[LedgerRow], str | None]:
+            raise AssertionError(day, after)
 
         def _each(self) -> Iterator[LedgerRow]:
             for number in range(1_000):
@@ -172,7 +238,8 @@ def test_rows_are_added_as_they_come_and_none_is_kept() -> None:
     ledger = EndlessLedger()
     clock = ManualClock(now=NOON)
     desk = KeyDesk(MemoryKeys(), clock, SeededEntropy())
-    report = UsageReport(ledger, desk, clock).make(UsageQuery(by=GroupBy.MODEL))
+    query = UsageQuery(by=Dimension.MODEL, key="web")
+    report = UsageReport(ledger, LedgerRollUps(MemoryLedger()), desk, clock).make(query)
     assert report.total.requests == 1_000
     assert ledger.most_alive <= 3
 

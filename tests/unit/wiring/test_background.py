@@ -35,6 +35,8 @@ def environment(folder: Path, config: str = CONFIG) -> dict[str, str]:
         "FOREBAY_LEDGER_TABLE": "ledger",
         "FOREBAY_BREAKERS_TABLE": "breakers",
         "FOREBAY_JOBS_TABLE": "jobs",
+        "FOREBAY_LIMITS_TABLE": "limits",
+        "FOREBAY_USAGE_TABLE": "usage",
         "AWS_REGION": "us-east-1",
         "AWS_ENDPOINT_URL": "http://127.0.0.1:9",  # discard: nobody answers there
         "AWS_ACCESS_KEY_ID": "test",
@@ -83,6 +85,7 @@ def test_a_controller_whose_store_is_out_of_reach_says_which_duties_it_did_not_d
         return await build_controller(environment(tmp_path))({}, None)
 
     duties = ["republish_breakers", "drop_stale_figures"]
+    duties += ["tell_open_breakers", "sweep_holds", "tell_oldest_hold"]
     assert asyncio.run(main()) == {"failed": duties}
     assert capfdbinary.readouterr().out.count(b'"duty_failed"') == len(duties)
 

@@ -5,14 +5,17 @@
     ForebayError
     ├── CallerError            the request is at fault; repeating it unchanged is useless
     │   ├── InvalidRequest         malformed body, wrong type, missing field
+    │   ├── CostNotBounded         what it asks for may cost anything, and there is a budget
     │   ├── PayloadTooLarge        body over the limit
     │   ├── AuthenticationFailed   no key, malformed, unknown or revoked
     │   ├── PermissionDenied       a good key that may not do this
     │   ├── ModelNotFound          no such model, or none that this key may use
     │   ├── NotFound               no such path, key or job
+    │   ├── RequestExceedsLimit    one request that is more than the key's limit ever allows at once
     │   ├── IdempotencyKeyReused   an Idempotency-Key that came with another body before
     │   └── IdempotencyKeyInUse    the first request with it still runs; says when to ask again
     ├── LimitExceeded          the caller's allowance is used up; says when it frees
+    ├── BudgetSpent            what is left of a budget cannot pay for the request
     ├── UpstreamError          the provider is at fault
     │   ├── UpstreamUnavailable    no connection, or no reply in time
     │   ├── UpstreamRefused        the provider answered with an error status
@@ -68,6 +71,12 @@ class InvalidRequest(CallerError):
     """The body is not what the API defines."""
 
 
+class CostNotBounded(CallerError):
+    """What is asked for may cost anything, and the key's budget must hold."""
+
+    code = "cost_not_bounded"
+
+
 class PayloadTooLarge(CallerError):
     """The body is larger than the API takes."""
 
@@ -96,6 +105,12 @@ class NotFound(CallerError):
     """No such thing."""
 
     code = "not_found"
+
+
+class RequestExceedsLimit(CallerError):
+    """One request that is more than a limit ever allows at once: waiting would not help."""
+
+    code = "request_exceeds_limit"
 
 
 class IdempotencyKeyReused(CallerError):
@@ -136,6 +151,23 @@ class LimitExceeded(ForebayError):
     def __init__(self, message: str, *, retry_after_s: float) -> None:
         super().__init__(message)
         self.retry_after_s = retry_after_s
+
+
+class BudgetSpent(ForebayError):
+    """What is left of a budget cannot pay for the request.
+
+    Args:
+        message: Which budget, what is left, and when it renews.
+        left_nano_usd: What is left, in nano-dollars; open holds are not.
+        renews_at: Epoch seconds when the period ends; None: never.
+    """
+
+    code = "insufficient_quota"
+
+    def __init__(self, message: str, *, left_nano_usd: int, renews_at: float | None) -> None:
+        super().__init__(message)
+        self.left_nano_usd = left_nano_usd
+        self.renews_at = renews_at
 
 
 class UpstreamError(ForebayError):

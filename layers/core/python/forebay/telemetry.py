@@ -36,6 +36,13 @@ COST_NANO_USD: Final = "forebay.cost_nano_usd"
 REQUESTS: Final = "forebay.requests"
 ERRORS: Final = "forebay.errors"
 
+# Told by settler and controller.
+SPEND_LAST_HOUR: Final = "forebay.spend_last_hour"
+"""USD within the last 60 minutes."""
+OPEN_BREAKERS: Final = "forebay.open_breakers"
+OLDEST_HOLD: Final = "forebay.oldest_hold"
+"""How long ago the oldest hold expired that nobody has settled."""
+
 METRICS: Final[dict[str, str]] = {
     REQUESTS: "Count",
     ERRORS: "Count",
@@ -44,8 +51,15 @@ METRICS: Final[dict[str, str]] = {
     INPUT_TOKENS: "Count",
     OUTPUT_TOKENS: "Count",
     COST_NANO_USD: "None",
+    SPEND_LAST_HOUR: "None",
+    OPEN_BREAKERS: "Count",
+    OLDEST_HOLD: "Seconds",
 }
-"""Metrics and their CloudWatch units: seven series, since each costs money by the month."""
+"""Metrics and their CloudWatch units: ten series, since each costs money by the month, and ten are
+free."""
+
+FINE: Final = frozenset({SPEND_LAST_HOUR})
+"""Metrics kept by the second, which alarms may read every 10 s; others are kept by the minute."""
 
 DIMENSION: Final = "service"
 """The only dimension: one series a metric. What is by model, key or tenant is in the ledger."""

@@ -22,6 +22,9 @@ from forebay.errors import StoreError
 from forebay.model import (
     AttemptRecord,
     AttemptResult,
+    Budget,
+    FormerSecret,
+    KeyPolicy,
     KeyRecord,
     KeyStatus,
     LedgerRow,
@@ -32,6 +35,30 @@ from forebay.money import NanoUsd
 
 TEXT = st.text(st.characters(exclude_categories=["Cs"]))
 TIMES = st.floats(0, 4_000_000_000) | st.integers(0, 4_000_000_000_000).map(lambda ms: ms / 1000)
+COUNTS = st.none() | st.integers(1, 10**12)
+POLICIES = st.builds(
+    KeyPolicy,
+    budgets=st.lists(
+        st.builds(
+            Budget,
+            st.integers(1, 10**18).map(NanoUsd),
+            st.sampled_from(["day", "month", "total"]),
+            TEXT,
+            st.none() | st.floats(0.001, 1),
+        )
+    ).map(tuple),
+    requests_per_minute=COUNTS,
+    tokens_per_minute=COUNTS,
+    parallel=COUNTS,
+    models=st.lists(TEXT).map(tuple),
+    cidrs=st.lists(TEXT).map(tuple),
+    expires_at=st.none() | TIMES,
+    priority=st.sampled_from(["interactive", "standard", "batch"]),
+    default_output_limit=COUNTS,
+    unbounded_hold_nano_usd=st.none() | st.integers(1, 10**18).map(NanoUsd),
+    hold=st.sampled_from(["calibrated", "proven"]),
+    on_store_failure=st.sampled_from(["refuse", "serve"]),
+)
 KEYS = st.builds(
     KeyRecord,
     name=TEXT,
@@ -39,6 +66,8 @@ KEYS = st.builds(
     models=st.lists(TEXT).map(tuple),
     created_at=TIMES,
     revoked_at=st.none() | TIMES,
+    policy=POLICIES,
+    former=st.none() | st.builds(FormerSecret, TEXT, TIMES),
 )
 ROWS = st.builds(
     LedgerRow,
@@ -64,7 +93,16 @@ ROW = LedgerRow(
     outcome=Outcome.COMPLETE,
     status=200,
     error_code=None,
-    usage=Usage(10, 20, cached_input_tokens=3, reasoning_tokens=4),
+    usage=Usage(
+        10,
+        20,
+        cached_input_tokens=3,
+        reasoning_tokens=4,
+        cache_write_input_tokens=2,
+        cache_write_1h_input_tokens=1,
+        web_searches=5,
+        service_tier="flex",
+    ),
     cost_nano_usd=NanoUsd(123),
     time_to_first_token_ms=7,
     duration_ms=70,

@@ -7,7 +7,7 @@ Powertools' Metrics.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -74,7 +74,11 @@ class JsonLines:
         """Write a line of its own, without metrics."""
         self._write({"level": "ERROR", "message": message, names.ERROR_TYPE: code, **fields}, {})
 
-    def _write(self, line: dict[str, Any], metrics: dict[str, int]) -> None:
+    def gauge(self, name: str, value: float) -> None:
+        """Write a line that is the carrier of one metric."""
+        self._write({"level": "INFO", "message": "gauge"}, {name: value})
+
+    def _write(self, line: dict[str, Any], metrics: Mapping[str, float]) -> None:
         now_ms = int(self.clock.now() * 1000)
         document: dict[str, Any] = {"timestamp": now_ms, names.DIMENSION: SERVICE, **line}
         if metrics:
@@ -84,11 +88,15 @@ class JsonLines:
                     {
                         "Namespace": self.namespace,
                         "Dimensions": [[names.DIMENSION]],
-                        "Metrics": [
-                            {"Name": name, "Unit": names.METRICS[name]} for name in metrics
-                        ],
+                        "Metrics": [_definition(name) for name in metrics],
                     }
                 ],
             }
             document |= metrics
         self.write(self._encoder.encode(document) + b"\n")
+
+
+def _definition(name: str) -> dict[str, str | int]:
+    """Return what EMF reads of a metric; without a resolution it is kept by the minute."""
+    definition: dict[str, str | int] = {"Name": name, "Unit": names.METRICS[name]}
+    return definition | {"StorageResolution": 1} if name in names.FINE else definition

@@ -1,4 +1,6 @@
-"""Port `TokenCounter` over tiktoken's vocabularies, which lie in the `numerics` layer.
+"""Ports `TokenCounter` and `Tokenizer` over tiktoken's vocabularies.
+
+They lie in the `numerics` layer.
 
 tiktoken itself fetches a vocabulary that it does not find, also in place of one whose checksum is
 wrong. Here nothing may be fetched while a caller waits: the files are read and checked by us, and
@@ -96,8 +98,26 @@ class TiktokenCounter:
             return len(await asyncio.to_thread(encoding.encode_ordinary, text))
         return await asyncio.to_thread(_estimate, encoding, text, size)
 
+    async def count_exactly(self, text: str, *, model: str) -> int | None:
+        """Count the tokens of a text in the model's own vocabulary.
+
+        Returns:
+            None where that vocabulary is not known or not at hand, or the text is over
+            `EXACT_BYTES`.
+        """
+        name = _own_vocabulary(model)
+        size = _size(text)
+        encoding = None if name is None or size > EXACT_BYTES else await self._encoding(name)
+        if encoding is None:
+            return None
+        if size <= _INLINE_BYTES:
+            return len(encoding.encode_ordinary(text))
+        return len(await asyncio.to_thread(encoding.encode_ordinary, text))
+
     async def _encoding_for(self, model: str) -> tiktoken.Encoding | None:
-        name = _vocabulary_name(model)
+        return await self._encoding(_own_vocabulary(model) or _DEFAULT)
+
+    async def _encoding(self, name: str) -> tiktoken.Encoding | None:
         if name not in self._encodings:
             async with self._loading:
                 if name not in self._encodings:
@@ -117,14 +137,14 @@ class TiktokenCounter:
             return None
 
 
-def _vocabulary_name(model: str) -> str:
+def _own_vocabulary(model: str) -> str | None:
     try:
         from tiktoken.model import encoding_name_for_model  # noqa: PLC0415  lazy: see above
 
         name = encoding_name_for_model(model)
     except (ImportError, KeyError):
-        return _DEFAULT
-    return name if name in _VOCABULARIES else _DEFAULT
+        return None
+    return name if name in _VOCABULARIES else None
 
 
 def _load(directory: Path | None, name: str) -> tiktoken.Encoding:

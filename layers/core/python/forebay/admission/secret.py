@@ -37,6 +37,9 @@ TEXT_LENGTH = len(PREFIX) + KEY_ID_LENGTH + SECRET_LENGTH + CHECKSUM_LENGTH
 ENTROPY_BYTES = 64
 """What `mint` takes: 512 bits for 250 drawn (62^42), see there."""
 
+_TRACE = re.compile(rf"{PREFIX}[0-9A-Za-z]{{{KEY_ID_LENGTH + SECRET_LENGTH // 2},}}")
+"""So much of a secret must not be shown or stored, be it mistyped or cut off."""
+
 _SHAPE = re.compile(rf"{PREFIX}[0-9A-Za-z]{{{TEXT_LENGTH - len(PREFIX)}}}")
 
 
@@ -49,7 +52,7 @@ class KeySecret:
     """The whole secret, `fb-…`; kept out of `repr`, so that no log shows it."""
 
 
-def mint(entropy: bytes) -> KeySecret:
+def mint(entropy: bytes, *, key_id: str | None = None) -> KeySecret:
     """Make a new secret.
 
     The bytes are read as one number, reduced modulo 62^42. With 262 bits more than the result
@@ -58,6 +61,7 @@ def mint(entropy: bytes) -> KeySecret:
 
     Args:
         entropy: `ENTROPY_BYTES` unpredictable bytes.
+        key_id: Whose further secret it is; None: it gets an id of its own.
 
     Raises:
         ValueError: There are fewer.
@@ -65,8 +69,9 @@ def mint(entropy: bytes) -> KeySecret:
     if len(entropy) < ENTROPY_BYTES:
         raise ValueError(f"a secret takes {ENTROPY_BYTES} random bytes, not {len(entropy)}")
     drawn = _base62(int.from_bytes(entropy, "big"), KEY_ID_LENGTH + SECRET_LENGTH)
-    body = PREFIX + drawn
-    return KeySecret(key_id=drawn[:KEY_ID_LENGTH], text=body + _checksum(body))
+    id_ = key_id or drawn[:KEY_ID_LENGTH]
+    body = PREFIX + id_ + drawn[KEY_ID_LENGTH:]
+    return KeySecret(key_id=id_, text=body + _checksum(body))
 
 
 def parse(text: str) -> KeySecret | None:
@@ -97,6 +102,11 @@ def digest(text: str) -> str:
 def matches(record_sha256: str, text: str) -> bool:
     """Compare a secret with a stored hash, in a time that does not tell how much agrees."""
     return hmac.compare_digest(record_sha256.encode(), digest(text).encode())
+
+
+def holds_secret(text: str) -> bool:
+    """Whether a secret, or a good part of one, is in a text that is meant to be something else."""
+    return _TRACE.search(text) is not None
 
 
 def masked(secret: KeySecret) -> str:

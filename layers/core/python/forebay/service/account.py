@@ -71,6 +71,8 @@ class Attempt:
     is_stream: bool = True
     retry_after_s: float | None = None
     """For so long the target asked to be spared."""
+    most_output_tokens: int | None = None
+    """What was held for: an estimate goes no further. None: nothing was."""
     took: Usage | None = None
     """What it is charged for, once that is known."""
 
@@ -143,12 +145,21 @@ class Account:
     began: bool = False
     """Whether anything of an answer has reached the caller."""
     first_token_at: float | None = None
+    most_output_tokens: int | None = None
+    """Of one attempt, as far as money is held for it; None: there is no limit."""
     shared_headers: Mapping[str, str] | None = None
     """Of the answer of another process, if that is given."""
 
     def begins(self, target: Target, text: list[str], *, now: float) -> Attempt:
         """Note that a target is asked, and where its answer's text will be."""
-        attempt = Attempt(target, now, text, arrived=self.call.started, is_stream=self.stream)
+        attempt = Attempt(
+            target,
+            now,
+            text,
+            arrived=self.call.started,
+            is_stream=self.stream,
+            most_output_tokens=self.most_output_tokens,
+        )
         self.attempts.append(attempt)
         self.speaker = attempt
         return attempt

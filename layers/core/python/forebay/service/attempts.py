@@ -12,6 +12,7 @@ from dataclasses import dataclass
 
 from forebay.dialects.continuation import Interrupted
 from forebay.dialects.exchange import Exchange
+from forebay.dialects.output_limit import limited
 from forebay.dialects.question import AnswerIdentity, Question
 from forebay.errors import InvalidRequest, UpstreamError, UpstreamRefused
 from forebay.model import Usage
@@ -38,6 +39,9 @@ Delivered = Callable[[Interrupted], Awaitable[Usage]]
 """Counts what the caller has: the original input, and the output that was sent."""
 
 
+Covers = Callable[[Target], Awaitable[bool]]
+
+
 @dataclass(frozen=True, slots=True)
 class Try:
     """One attempt that is to be made."""
@@ -59,6 +63,10 @@ class Job:
     policy: ModelPolicy
     deadline: Deadline
     delivered: Delivered
+    covers: Covers
+    """Whether there is money for an attempt at a target."""
+    output_limit: int | None = None
+    """Tokens of each answer that money is held for; None: as asked."""
 
     def spent(self) -> NanoUsd:
         """What the attempts have cost so far."""
@@ -152,13 +160,14 @@ class Attempts:
             following = self._try(prepare, target, complaints)
             if following is None:
                 continue
-            if await self._dispatch.fleet.may_try(target.name):
+            if not await self._dispatch.fleet.may_try(target.name):
+                self._passed_over.append(target)
+            elif await self._job.covers(target):
                 return self._counted(following)
-            self._passed_over.append(target)
         # A target that is left alone is still better than no answer at all.
         while last_resort and self._passed_over:
             following = self._try(prepare, self._passed_over.pop(0), complaints)
-            if following is not None:
+            if following is not None and await self._job.covers(following.target):
                 return self._counted(following)
         return None
 
@@ -167,7 +176,9 @@ class Attempts:
         for step, error in self._failed:
             target, pause_s = step.target, self._pause_s(error)
             following = None if pause_s is None else self._try(prepare, target, [], pause_s)
-            if following is not None and await self._dispatch.fleet.spend_credit(target.name):
+            if following is None or not await self._dispatch.fleet.spend_credit(target.name):
+                continue
+            if await self._job.covers(target):
                 self._retries += 1
                 return self._counted(following)
         return None
@@ -207,12 +218,19 @@ class Attempts:
     def _afresh(self, target: Target) -> Exchange:
         hold_tools = self._job.policy.resilience.buffer_tool_calls
         return exchange_for(
-            self._job.asked,
+            self._asked(target),
             target,
             self._identity(target),
             spent=self._job.spent,
             hold_tools=hold_tools,
         )
+
+    def _asked(self, target: Target) -> Question:
+        """What is asked of a target: with the output limit that money is held for."""
+        job = self._job
+        if job.output_limit is None:
+            return job.asked
+        return limited(job.asked, job.output_limit, field=target.dialect.limit_field)
 
     async def _continuing(self, failed: Try) -> Prepare | None:
         """Prepare to go on where an answer broke off; None if nobody can."""
@@ -223,7 +241,7 @@ class Attempts:
 
         def prepare(target: Target) -> Exchange | None:
             return continued_exchange(
-                self._job.asked,
+                self._asked(target),
                 target,
                 self._identity(target),
                 interrupted,

@@ -11,7 +11,13 @@ from forebay.money import NanoUsd, Price
 from forebay.ports import Provider
 from forebay.resilience.deadline import resolved
 from forebay.service.target_dialects import TargetDialect
-from forebay.settings import Continuing, ModelResilience, ModelTimeouts, TimeoutSettings
+from forebay.settings import (
+    Continuing,
+    ModelResilience,
+    ModelTimeouts,
+    ProviderKind,
+    TimeoutSettings,
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,6 +33,8 @@ class Target:
     timeouts: Timeouts = field(default_factory=lambda: resolved(TimeoutSettings(), ModelTimeouts()))
     continuing: Continuing = Continuing.NONE
     """How it goes on with an answer that broke off elsewhere."""
+    kind: ProviderKind = ProviderKind.OPENAI
+    """Its provider's: whose vocabulary counts its tokens."""
     is_replica: bool = False
     """Whether it is a self-hosted server, whose own prefix cache is worth coming back to."""
 
@@ -37,11 +45,7 @@ class Target:
 
     def cost(self, usage: Usage) -> NanoUsd:
         """Price what was used here."""
-        return self.price.cost(
-            input_tokens=usage.input_tokens,
-            cached_input_tokens=usage.cached_input_tokens,
-            output_tokens=usage.output_tokens,
-        )
+        return self.price.cost(usage)
 
 
 @dataclass(frozen=True, slots=True)

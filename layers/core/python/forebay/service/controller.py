@@ -14,7 +14,7 @@ class Duty:
     """Something that must be done again and again, and may be done at any time."""
 
     name: str
-    run: Callable[[], Awaitable[None]]
+    run: Callable[[], Awaitable[object]]
 
 
 class Controller:

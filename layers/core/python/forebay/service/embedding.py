@@ -11,6 +11,7 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import Final, NoReturn
 
+from forebay.dialects.demand import embeddings_demand
 from forebay.dialects.embeddings import Embedded, EmbeddingsRequest, token_bound, write_answer
 from forebay.dialects.question import Question
 from forebay.errors import (
@@ -29,6 +30,7 @@ from forebay.service.account import NOTHING, Account, Attempt, Call
 from forebay.service.catalog import Route, Target
 from forebay.service.embedding_targets import EmbeddingTargets, check_able
 from forebay.service.gateway import Answer, Gateway
+from forebay.service.spending import Permit
 from forebay.telemetry import REQUEST_ID
 
 BYTES_PER_TOKEN: Final = 4
@@ -70,11 +72,12 @@ class Embedder:
             invocation_s=call.invocation_s,
         )
         able = await self._able(route, asked)
+        permit = await self._permit(asked, call, able)
         account = Account(call, able[0], request_model=asked.model, stream=False)
         try:
-            embedded = await self._in_time(until, able, asked, account)
+            embedded = await self._in_time(until, able, asked, account, permit)
             await settlement.charge(account, asked.text)
-            yield _answer(embedded, account)
+            yield _answer(embedded, account, permit)
             account.completed()
         except ForebayError as error:
             account.failed(error)
@@ -83,7 +86,15 @@ class Embedder:
             account.cancelled()
             raise
         finally:
-            await settlement.settle(account, asked.text)
+            await settlement.settle(account, asked.text, permit)
+
+    async def _permit(
+        self, asked: EmbeddingsRequest, call: Call, able: list[Target]
+    ) -> Permit | None:
+        spending = self.gateway.spending
+        if spending is None:
+            return None
+        return await spending.admit(call, lambda: embeddings_demand(asked), able)
 
     async def _able(self, route: Route, asked: EmbeddingsRequest) -> list[Target]:
         """Return the targets that can do what is asked, in the order in which they are tried.
@@ -106,11 +117,16 @@ class Embedder:
         return able
 
     async def _in_time(
-        self, until: Deadline, able: list[Target], asked: EmbeddingsRequest, account: Account
+        self,
+        until: Deadline,
+        able: list[Target],
+        asked: EmbeddingsRequest,
+        account: Account,
+        permit: Permit | None,
     ) -> Embedded:
         try:
             async with asyncio.timeout(until.remaining(self.gateway.clock.monotonic())):
-                return await self._from_one_of(able, asked, account)
+                return await self._from_one_of(able, asked, account, permit)
         except TimeoutError as error:
             target = account.answering.name
             raise UpstreamUnavailable(
@@ -118,7 +134,11 @@ class Embedder:
             ) from error
 
     async def _from_one_of(
-        self, able: list[Target], asked: EmbeddingsRequest, account: Account
+        self,
+        able: list[Target],
+        asked: EmbeddingsRequest,
+        account: Account,
+        permit: Permit | None,
     ) -> Embedded:
         """Ask one target after the other until one answers.
 
@@ -136,6 +156,8 @@ class Embedder:
             except UpstreamError as error:
                 is_last = not (untried or passed_over) or len(account.attempts) >= MAX_ATTEMPTS
                 if is_last or not another_target_may_help(error):
+                    raise
+                if permit and not await permit.covers((untried or passed_over)[0], account):
                     raise
                 self._tell(error, account)
 
@@ -197,13 +219,14 @@ def _estimate(asked: EmbeddingsRequest) -> Usage:
     return Usage(tokens, 0, source=UsageSource.ESTIMATED)
 
 
-def _answer(embedded: Embedded, account: Account) -> Answer:
+def _answer(embedded: Embedded, account: Account, permit: Permit | None) -> Answer:
     target = account.answering
     took = account.attempts[-1].took
     headers = {
         "x-forebay-target": target.name,
         "x-forebay-attempts": str(len(account.attempts)),
         "x-forebay-cost-usd": format_usd(account.cost_nano_usd),
+        **(permit.headers if permit else {}),
     }
     parts = _parts(
         write_answer(

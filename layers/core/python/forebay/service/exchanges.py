@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 
-from forebay.dialects import anthropic_messages_request, openai_chat
+from forebay.dialects import anthropic_messages_request, openai_chat, service_tiers
 from forebay.dialects.anthropic_messages_exchange import MessageStreamExchange, read_message
 from forebay.dialects.anthropic_messages_request import MessagesRequest
 from forebay.dialects.completions import CompletionRequest
@@ -58,11 +59,17 @@ def exchange_for(
     """
     note = _note(target, spent)
     if asked.chat is not None and target.dialect.speaks_chat:
-        return _chat_as_it_came(asked.chat, target.model, note, hold_tools=hold_tools)
+        fields = service_tiers.sold_to_chat(asked.chat.fields, target.price.sells)
+        chat = replace(asked.chat, fields=fields)
+        return _chat_as_it_came(chat, target.model, note, hold_tools=hold_tools)
     if asked.messages is not None and target.dialect.speaks_messages:
-        return _messages_as_they_came(asked.messages, target.model, note, hold_tools=hold_tools)
+        fields = service_tiers.sold_to_messages(asked.messages.fields, target.price.sells)
+        messages = replace(asked.messages, fields=fields)
+        return _messages_as_they_came(messages, target.model, note, hold_tools=hold_tools)
     if asked.completion is not None and target.dialect.speaks_chat:
-        return _completion_as_it_came(asked.completion, target.model, note)
+        fields = service_tiers.sold_to_chat(asked.completion.fields, target.price.sells)
+        completion = replace(asked.completion, fields=fields)
+        return _completion_as_it_came(completion, target.model, note)
     conversation = asked.conversation()
     return TranslatedExchange(
         target.dialect.encode(conversation, target.model),

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from functools import partial
 
 from forebay.dialects import sse
+from forebay.dialects.demand import demand_of
 from forebay.dialects.question import Question
 from forebay.errors import ForebayError, InvalidRequest, UpstreamError
 from forebay.money import format_usd
@@ -21,13 +22,14 @@ from forebay.resilience.deadline import deadline, read_patience
 from forebay.service.account import Account, Call
 from forebay.service.attempts import Attempts, Job, Try
 from forebay.service.beginning import begun
-from forebay.service.catalog import Catalog
+from forebay.service.catalog import Catalog, Route, Target
 from forebay.service.dispatch import Dispatch
 from forebay.service.hedging import first_to_speak
 from forebay.service.recording import Head
 from forebay.service.relay import Relay
 from forebay.service.settlement import Settlement
 from forebay.service.sharing import Sharing
+from forebay.service.spending import Permit, Spending
 from forebay.telemetry import REQUEST_ID
 
 KEEP_ALIVE_S = 15.0
@@ -62,6 +64,8 @@ class Gateway:
     settlement: Settlement
     clock: Clock
     sharing: Sharing
+    spending: Spending | None = None
+    """None: nobody has limits."""
 
     @asynccontextmanager
     async def answer(self, asked: Question, call: Call) -> AsyncIterator[Answer]:
@@ -72,13 +76,13 @@ class Gateway:
             InvalidRequest: The target cannot do what is asked; nothing was sent, nothing is owed.
             UpstreamError: There is no answer. Once there is one, its `rest` raises instead.
         """
-        relay = await self._plan(asked, call)
+        relay, permit = await self._plan(asked, call)
         account, owed = relay.account, True
         seat = self.sharing.board(
             relay.attempts.policy.resilience.single_flight,
             account,
             partial(self._ask, relay),
-            lambda: Head(_headers(account), asked.stream),
+            lambda: Head(_headers(account, permit), asked.stream),
         )
         parts = self._ask(relay) if seat is None else self.sharing.follow(seat, account)
         try:
@@ -87,7 +91,7 @@ class Gateway:
                 patience_s=_patience_s(relay) if asked.stream else None,
                 sign_of_life=sse.COMMENT,
             ) as (first, rest):
-                yield Answer(_headers(account), asked.stream, first, rest)
+                yield Answer(_headers(account, permit), asked.stream, first, rest)
             account.left()
         except InvalidRequest:
             owed = False
@@ -103,10 +107,12 @@ class Gateway:
                 await seat.aclose()
                 await seat.landed()
             if owed:
-                await self.settlement.settle(account, asked.text)
+                await self.settlement.settle(account, asked.text, permit)
+            elif permit is not None:
+                await permit.release()
 
-    async def _plan(self, asked: Question, call: Call) -> Relay:
-        """Choose the targets and their order, and say until when there must be an answer."""
+    async def _plan(self, asked: Question, call: Call) -> tuple[Relay, Permit | None]:
+        """Admit the request: choose targets and their order, until when, and for how much."""
         route = self.catalog.find(asked.model, call.key)
         until = deadline(
             call.started,
@@ -116,24 +122,34 @@ class Gateway:
             invocation_s=call.invocation_s,
         )
         choice = await self.dispatch.choose(route, asked)
+        permit = await self._permit(asked, call, route)
         account = Account(call, choice.targets[0], request_model=asked.model, stream=asked.stream)
+        account.most_output_tokens = None if permit is None else permit.bound.output_tokens
         settlement = self.settlement
+
+        async def covers(target: Target) -> bool:
+            if permit is None or not account.attempts:
+                return True
+            await settlement.charge(account, asked.text)
+            return await permit.covers(target, account)
+
         job = Job(
             asked,
             account,
             route.policy,
             until,
             lambda interrupted: settlement.delivered(account, interrupted, asked.text),
+            covers,
+            None if permit is None else permit.bound.output_limit,
         )
         attempts = Attempts(job, choice, self.dispatch, self.clock)
-        return Relay(
-            account,
-            attempts,
-            self.dispatch,
-            until,
-            self.clock,
-            lambda: settlement.charge(account, asked.text),
-        )
+        charge = partial(settlement.charge, account, asked.text)
+        return Relay(account, attempts, self.dispatch, until, self.clock, charge), permit
+
+    async def _permit(self, asked: Question, call: Call, route: Route) -> Permit | None:
+        if self.spending is None:
+            return None
+        return await self.spending.admit(call, lambda: demand_of(asked), route.groups[0])
 
     async def _ask(self, relay: Relay) -> AsyncGenerator[bytes]:
         """Ask one target after the other until an answer is whole, and pass it on.
@@ -189,11 +205,16 @@ def _patience_s(relay: Relay) -> float:
     return min(KEEP_ALIVE_S, relay.deadline.longest.first_byte_s / 2)
 
 
-def _headers(account: Account) -> dict[str, str]:
+def _headers(account: Account, permit: Permit | None) -> dict[str, str]:
+    allowed = {} if permit is None else permit.headers
     if account.shared_headers is not None:
-        return dict(account.shared_headers)
+        return {**account.shared_headers, **allowed}
     attempts = str(len(account.attempts))
-    headers = {"x-forebay-target": account.answering.name, "x-forebay-attempts": attempts}
+    headers = {
+        "x-forebay-target": account.answering.name,
+        "x-forebay-attempts": attempts,
+        **allowed,
+    }
     if not account.stream and account.speaker and account.speaker.took:
         headers["x-forebay-cost-usd"] = format_usd(account.cost_nano_usd)
     return headers

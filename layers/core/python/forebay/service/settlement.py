@@ -12,6 +12,7 @@ from forebay.model import AttemptResult, LedgerRow, Usage, UsageSource
 from forebay.ports import Clock, Ledger, Telemetry, TokenCounter
 from forebay.service.account import NOTHING, Account, Attempt
 from forebay.service.fleet import Fleet
+from forebay.service.spending import Permit
 from forebay.telemetry import REQUEST_ID
 
 RETRY_PAUSES_S = (0.1, 0.2)
@@ -35,15 +36,19 @@ class Settlement:
     clock: Clock
     fleet: Fleet
 
-    async def settle(self, account: Account, prompt: Callable[[], str]) -> None:
+    async def settle(
+        self, account: Account, prompt: Callable[[], str], permit: Permit | None = None
+    ) -> None:
         """Write the account's row, and what its attempts say of their targets.
 
         Args:
             account: Not changed any more.
             prompt: Returns what was asked; called only if a provider reported no usage.
+            permit: What the request was allowed to cost; settled after the row, for what it says.
         """
         ended = self.clock.monotonic()
-        await asyncio.shield(asyncio.ensure_future(self._settle(account, prompt, ended)))
+        settling = self._settle(account, prompt, permit, ended)
+        await asyncio.shield(asyncio.ensure_future(settling))
 
     async def charge(self, account: Account, prompt: Callable[[], str]) -> None:
         """Find out what each attempt that has ended took."""
@@ -63,12 +68,16 @@ class Settlement:
         shown = await self.counter.count(interrupted.text, model=first.target.model)
         return Usage(asked, shown, cached, source=UsageSource.ESTIMATED)
 
-    async def _settle(self, account: Account, prompt: Callable[[], str], ended: float) -> None:
+    async def _settle(
+        self, account: Account, prompt: Callable[[], str], permit: Permit | None, ended: float
+    ) -> None:
         for attempt in account.attempts:
             attempt.ended(AttemptResult.ABANDONED)
         await self.charge(account, prompt)
         row = account.row(ended=ended)
         stored = await self._put(row)
+        if permit is not None:
+            await permit.settle(stored)
         await self.fleet.flush()  # faults have been on their way since they were seen
         self.telemetry.request_ended(stored)
 
@@ -103,14 +112,17 @@ class Settlement:
     async def _count(self, attempt: Attempt, prompt: Callable[[], str], *, unseen: int) -> Usage:
         model, reported = attempt.target.model, attempt.usage
         received = await self.counter.count("".join(attempt.text), model=model)
+        output = received + unseen
+        if attempt.most_output_tokens is not None:
+            output = min(output, attempt.most_output_tokens)
         if reported is None:
             asked = await self.counter.count(prompt(), model=model)
-            return Usage(asked, received + unseen, source=UsageSource.ESTIMATED)
+            return Usage(asked, output, source=UsageSource.ESTIMATED)
         if reported.output_tokens >= received:
             return reported  # it came last, after the words that it counts
         return Usage(
             input_tokens=reported.input_tokens,
-            output_tokens=received + unseen,
+            output_tokens=output,
             cached_input_tokens=reported.cached_input_tokens,
             reasoning_tokens=reported.reasoning_tokens,
             source=UsageSource.ESTIMATED,

@@ -24,6 +24,7 @@ from forebay.dialects.exchange import EVENT_STREAM
 from forebay.dialects.gemini_generate_reader import StreamReader, WholeReader
 from forebay.dialects.openai_chat_encode import Surface
 from forebay.dialects.openai_chat_reader import ChatStreamReader, ChatWholeReader
+from forebay.dialects.output_limit import LimitField
 from forebay.dialects.question import AnswerIdentity
 from forebay.model import UpstreamRequest
 
@@ -49,6 +50,8 @@ class TargetDialect:
     """Read the error object of a failed reply; None where there is none."""
     stream_type: str = EVENT_STREAM
     """Content type of its streams."""
+    limit_field: LimitField = "max_completion_tokens"
+    """What it calls the limit of output tokens, where it speaks OpenAI's chat dialect."""
     speaks_chat: bool = False
     """Whether it takes OpenAI's chat dialect as it comes."""
     speaks_messages: bool = False
@@ -62,7 +65,13 @@ def _openai_compatible(surface: Surface) -> TargetDialect:
     def reader(conversation: Conversation, _: AnswerIdentity) -> AnswerReader:
         return ChatStreamReader(conversation.choices) if conversation.stream else ChatWholeReader()
 
-    return TargetDialect(encode, reader, openai_chat.parse_error, speaks_chat=True)
+    return TargetDialect(
+        encode,
+        reader,
+        openai_chat.parse_error,
+        limit_field=surface.limit_field,
+        speaks_chat=True,
+    )
 
 
 OPENAI = _openai_compatible(openai_chat_encode.OPENAI)

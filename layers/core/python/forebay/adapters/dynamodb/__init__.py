@@ -8,9 +8,14 @@ The **hot path** (every request) speaks DynamoDB's JSON over a lean asyncio clie
     attributes    plain values <-> DynamoDB's typed ones
     items         records <-> items: names of the attributes, shards of a day
     keys, ledger  the ports `Keys` and `Ledger`
+    limit_items   the same as `items`, for leaves
+    limits        the ports `Limits` and `OpenHolds`
+    store_clock   the port `Clock`, corrected by DynamoDB's
     updates       expressions of an `UpdateItem`
     fleet_items   the same as `items`, for the targets' health
     fleet         the ports `FleetStore` and `FleetBooks`
+    usage_items   the same, for the ledger's roll-ups
+    usage         the port `UsageBooks`
 
 **Operators' tools** (admin function, command line) go through PynamoDB: `tables` (the models, which
 define the tables), `key_administration`, `ledger_reader`, `translation` (its errors). They import
@@ -22,6 +27,9 @@ from forebay.adapters.dynamodb.fleet import DynamoFleet
 from forebay.adapters.dynamodb.idempotency import DynamoIdempotencyRecords
 from forebay.adapters.dynamodb.keys import DynamoKeys
 from forebay.adapters.dynamodb.ledger import DynamoLedger
+from forebay.adapters.dynamodb.limits import DynamoLimits
+from forebay.adapters.dynamodb.store_clock import StoreClock
+from forebay.adapters.dynamodb.usage import DynamoUsageBooks
 from forebay.adapters.dynamodb.wire import DynamoDb, DynamoDbSettings
 
 __all__ = [
@@ -31,4 +39,7 @@ __all__ = [
     "DynamoIdempotencyRecords",
     "DynamoKeys",
     "DynamoLedger",
+    "DynamoLimits",
+    "DynamoUsageBooks",
+    "StoreClock",
 ]

@@ -14,10 +14,12 @@ from typing import Any
 import msgspec
 
 from forebay.adapters.dynamodb.attributes import Item, decode_item, encode_item
+from forebay.adapters.dynamodb.policy_text import policy_to_text, text_to_policy
 from forebay.errors import StoreError
 from forebay.model import (
     AttemptRecord,
     AttemptResult,
+    FormerSecret,
     KeyRecord,
     KeyStatus,
     LedgerRow,
@@ -48,6 +50,9 @@ def key_to_item(record: KeyRecord) -> Item:
             "version": record.version,
             "created_at": record.created_at,
             "revoked_at": record.revoked_at,
+            "policy": policy_to_text(record.policy),
+            "former_sha256": record.former.sha256 if record.former else None,
+            "former_opens_until": record.former.opens_until if record.former else None,
         }
     )
 
@@ -61,6 +66,7 @@ def item_to_key(item: Mapping[str, Mapping[str, Any]]) -> KeyRecord:
     try:
         fields = decode_item(item)
         revoked_at = fields.get("revoked_at")
+        former_sha256 = fields.get("former_sha256")
         return KeyRecord(
             key_id=fields["key_id"],
             name=fields["name"],
@@ -72,6 +78,10 @@ def item_to_key(item: Mapping[str, Mapping[str, Any]]) -> KeyRecord:
             version=fields["version"],
             created_at=float(fields["created_at"]),
             revoked_at=None if revoked_at is None else float(revoked_at),
+            policy=text_to_policy(fields.get("policy")),
+            former=None
+            if former_sha256 is None
+            else FormerSecret(former_sha256, float(fields["former_opens_until"])),
         )
     except (KeyError, TypeError, ValueError) as error:
         raise _unreadable("keys", "key_id", item, error) from error
@@ -106,11 +116,16 @@ def row_to_item(row: LedgerRow, *, retention_days: int) -> Item:
             "output_tokens": usage.output_tokens,
             "cached_input_tokens": usage.cached_input_tokens,
             "reasoning_tokens": usage.reasoning_tokens,
+            "cache_write_input_tokens": usage.cache_write_input_tokens or None,
+            "cache_write_1h_input_tokens": usage.cache_write_1h_input_tokens or None,
+            "web_searches": usage.web_searches or None,
+            "service_tier": usage.service_tier,
             "usage_source": usage.source.value,
             "cost_nano_usd": row.cost_nano_usd,
             "time_to_first_token_ms": row.time_to_first_token_ms,
             "duration_ms": row.duration_ms,
             "attempts": tuple(map(_attempt_to_text, row.attempts)) or None,
+            "tags": row.tags or None,
         }
     )
 
@@ -143,11 +158,16 @@ def item_to_row(item: Mapping[str, Mapping[str, Any]]) -> LedgerRow:
                 cached_input_tokens=fields["cached_input_tokens"],
                 reasoning_tokens=fields["reasoning_tokens"],
                 source=UsageSource(fields["usage_source"]),
+                cache_write_input_tokens=fields.get("cache_write_input_tokens", 0),
+                cache_write_1h_input_tokens=fields.get("cache_write_1h_input_tokens", 0),
+                web_searches=fields.get("web_searches", 0),
+                service_tier=fields.get("service_tier"),
             ),
             cost_nano_usd=NanoUsd(fields["cost_nano_usd"]),
             time_to_first_token_ms=fields.get("time_to_first_token_ms"),
             duration_ms=fields["duration_ms"],
             attempts=tuple(map(_text_to_attempt, fields.get("attempts", ()))),
+            tags=fields.get("tags", ()),
         )
     except (KeyError, TypeError, ValueError, msgspec.MsgspecError) as error:
         raise _unreadable("ledger", "request_id", item, error) from error

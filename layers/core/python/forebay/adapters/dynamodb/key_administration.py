@@ -10,6 +10,9 @@ from forebay.adapters.dynamodb.translation import store_errors
 from forebay.errors import ConditionFailed
 from forebay.model import KeyRecord, KeyStatus
 
+_IS_KEY = ~KeyItem.key_id.contains("#")
+"""The table also holds `audit#…` and `scope#…`; ids of keys are base62."""
+
 
 class DynamoKeyAdministration:
     """Make, read and close keys.
@@ -44,8 +47,21 @@ class DynamoKeyAdministration:
     def list_all(self) -> Iterator[KeyRecord]:
         """All keys, in no order; reads the table page by page (0.5 read units for 4 KB)."""
         with store_errors("Scan"):
-            for key in self._model.scan():
+            for key in self._model.scan(filter_condition=_IS_KEY):
                 yield _record(key)
+
+    def replace(self, record: KeyRecord) -> None:
+        """Store a key's next state, whose version is one above the stored one's. 1 write unit.
+
+        Raises:
+            ConditionFailed: There is no such key, it is revoked, or somebody else changed it.
+            StoreUnavailable: DynamoDB did not answer; it may be stored all the same.
+        """
+        key = self._model()
+        key.from_dynamodb_dict(key_to_item(record))
+        is_before = KeyItem.version == record.version - 1
+        with store_errors("PutItem"):
+            key.save(condition=is_before & (KeyItem.status == KeyStatus.ACTIVE.value))
 
     def revoke(self, key_id: str, *, at: float) -> KeyRecord | None:
         """Close a key for good and return it as it is now; None if there is none.

@@ -26,8 +26,24 @@ class DynamoKeys:
             StoreUnavailable: DynamoDB did not answer in time.
             StoreError: The item cannot be read.
         """
+        return await self._read(key_id, consistent=False)
+
+    async def newest(self, key_id: str) -> KeyRecord | None:
+        """Read a key as it is now, strongly consistent. 1 read unit.
+
+        Raises:
+            StoreUnavailable: DynamoDB did not answer in time.
+            StoreError: The item cannot be read.
+        """
+        return await self._read(key_id, consistent=True)
+
+    async def _read(self, key_id: str, *, consistent: bool) -> KeyRecord | None:
         reply = await self._database.get_item(
-            {"TableName": self._table, "Key": {"key_id": {"S": key_id}}}
+            {
+                "TableName": self._table,
+                "Key": {"key_id": {"S": key_id}},
+                "ConsistentRead": consistent,
+            }
         )
         item = reply.get("Item")
         return None if item is None else item_to_key(item)

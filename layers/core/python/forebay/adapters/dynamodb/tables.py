@@ -17,7 +17,7 @@ from pynamodb.attributes import (
     TTLAttribute,
     UnicodeAttribute,
 )
-from pynamodb.indexes import AllProjection, GlobalSecondaryIndex
+from pynamodb.indexes import AllProjection, GlobalSecondaryIndex, KeysOnlyProjection
 from pynamodb.models import Model
 
 
@@ -44,6 +44,34 @@ class KeyItem(Model):
     version = NumberAttribute()
     created_at = NumberAttribute()
     revoked_at = NumberAttribute(null=True)
+    policy = UnicodeAttribute(null=True)
+    former_sha256 = UnicodeAttribute(null=True)
+    former_opens_until = NumberAttribute(null=True)
+
+
+class ScopeItem(Model):
+    """One item a team, tenant or account, beside the keys. Made and read by `scope_policies`."""
+
+    key_id = UnicodeAttribute(hash_key=True)
+    tenant = UnicodeAttribute(null=True)
+    team = UnicodeAttribute(null=True)
+    policy = UnicodeAttribute(null=True)
+    version = NumberAttribute()
+    changed_at = NumberAttribute()
+
+
+class AuditItem(Model):
+    """One item an operator's action, beside the keys. Made and read by `audit_trail`."""
+
+    key_id = UnicodeAttribute(hash_key=True)
+    at = NumberAttribute()
+    actor = UnicodeAttribute(null=True)
+    action = UnicodeAttribute()
+    subject = UnicodeAttribute()
+    before = UnicodeAttribute(null=True)
+    after = UnicodeAttribute(null=True)
+    gone_at = NumberAttribute(attr_name="expires_at")
+    """Epoch seconds; the table's TTL attribute."""
 
 
 class ByDay(GlobalSecondaryIndex["LedgerItem"]):  # type: ignore[no-untyped-call]  # PynamoDB's
@@ -81,11 +109,16 @@ class LedgerItem(Model):
     output_tokens = NumberAttribute()
     cached_input_tokens = NumberAttribute()
     reasoning_tokens = NumberAttribute()
+    cache_write_input_tokens = NumberAttribute(null=True)
+    cache_write_1h_input_tokens = NumberAttribute(null=True)
+    web_searches = NumberAttribute(null=True)
+    service_tier = UnicodeAttribute(null=True)
     usage_source = UnicodeAttribute()
     cost_nano_usd = NumberAttribute()
     time_to_first_token_ms = NumberAttribute(null=True)
     duration_ms = NumberAttribute()
     attempts: ListAttribute[UnicodeAttribute] = ListAttribute(of=UnicodeAttribute, null=True)
+    tags: ListAttribute[UnicodeAttribute] = ListAttribute(of=UnicodeAttribute, null=True)
     by_day = ByDay()
 
 
@@ -102,6 +135,44 @@ class JobItem(Model):
     expires_at = TTLAttribute()
 
 
+class BySweep(GlobalSecondaryIndex["LimitItem"]):  # type: ignore[no-untyped-call]  # PynamoDB's
+    """The leaves with open holds, by when the first of them expires (epoch seconds)."""
+
+    class Meta:
+        """What PynamoDB asks for."""
+
+        index_name = "by_sweep"
+        projection = KeysOnlyProjection()
+
+    sweep_shard = UnicodeAttribute(hash_key=True)
+    sweep_at = NumberAttribute(range_key=True)
+
+
+class LimitItem(Model):
+    """One item a leaf or a parent of the limits; the adapter that writes them names the rest."""
+
+    scope = UnicodeAttribute(hash_key=True)
+    sweep_shard = UnicodeAttribute(null=True)
+    sweep_at = NumberAttribute(null=True)
+    by_sweep = BySweep()
+
+
+class UsageItem(Model):
+    """One item a part of a roll-up. Made and read by `usage_items`."""
+
+    rollup = UnicodeAttribute(hash_key=True)
+    part = UnicodeAttribute(range_key=True)
+    value_id = UnicodeAttribute()
+    label = UnicodeAttribute()
+    last_number = UnicodeAttribute()
+    requests = NumberAttribute()
+    input_tokens = NumberAttribute()
+    cached_input_tokens = NumberAttribute()
+    cache_write_input_tokens = NumberAttribute()
+    output_tokens = NumberAttribute()
+    cost_nano_usd = NumberAttribute()
+
+
 def key_model(location: TableLocation) -> type[KeyItem]:
     """Return the model of the keys table at this place."""
 
@@ -109,6 +180,24 @@ def key_model(location: TableLocation) -> type[KeyItem]:
         Meta = _meta(location)
 
     return LocatedKeyItem
+
+
+def scope_model(location: TableLocation) -> type[ScopeItem]:
+    """Return the model of scopes' policies in the keys table at this place."""
+
+    class LocatedScopeItem(ScopeItem):
+        Meta = _meta(location)
+
+    return LocatedScopeItem
+
+
+def audit_model(location: TableLocation) -> type[AuditItem]:
+    """Return the model of the audit trail in the keys table at this place."""
+
+    class LocatedAuditItem(AuditItem):
+        Meta = _meta(location)
+
+    return LocatedAuditItem
 
 
 def ledger_model(location: TableLocation) -> type[LedgerItem]:
@@ -136,6 +225,24 @@ def job_model(location: TableLocation) -> type[JobItem]:
         Meta = _meta(location)
 
     return LocatedJobItem
+
+
+def limit_model(location: TableLocation) -> type[LimitItem]:
+    """Return the model of the limits table at this place."""
+
+    class LocatedLimitItem(LimitItem):
+        Meta = _meta(location)
+
+    return LocatedLimitItem
+
+
+def usage_model(location: TableLocation) -> type[UsageItem]:
+    """Return the model of the usage table at this place."""
+
+    class LocatedUsageItem(UsageItem):
+        Meta = _meta(location)
+
+    return LocatedUsageItem
 
 
 def _meta(location: TableLocation) -> Any:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from base64 import b64encode
 from collections.abc import Mapping
 from typing import Any
 
@@ -37,6 +38,10 @@ class Update:
     def map(self, fields: Mapping[str, Value]) -> str:
         """Return a placeholder for a map of values."""
         return self._attribute({"M": encode_item(fields)})
+
+    def packed(self, value: bytes) -> str:
+        """Return a placeholder for bytes."""
+        return self._attribute({"B": b64encode(value).decode()})
 
     def set(self, path: str, expression: str) -> None:
         """`SET`: both in placeholders."""

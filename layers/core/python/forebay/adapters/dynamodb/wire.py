@@ -13,6 +13,9 @@ import asyncio
 import zlib
 from collections.abc import Mapping
 from dataclasses import dataclass
+from email.utils import parsedate_to_datetime
+from functools import lru_cache
+from math import isnan, nan
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -94,6 +97,7 @@ class DynamoDb:
         self._signer = Signer(service="dynamodb", region=settings.region)
         self._pool = ConnectionPool(clock)
         self._turns = asyncio.Semaphore(settings.concurrent_calls)
+        self._date: tuple[str | None, float] = (None, 0.0)
 
     async def get_item(self, request: Mapping[str, Any]) -> dict[str, Any]:
         """`GetItem`; see `call`."""
@@ -148,7 +152,18 @@ class DynamoDb:
             raise StoreUnavailable(f"DynamoDB {operation}: no reply in time") from error
         except OSError as error:
             raise StoreUnavailable(f"DynamoDB {operation}: {error}") from error
+        self._date = (reply.headers.get("date"), self._clock.now())
         return _read(operation, reply, content)
+
+    @property
+    def ahead_s(self) -> float:
+        """How far DynamoDB's clock is ahead of ours, by its last reply, to half a second.
+
+        0 before the first, and where it does not say.
+        """
+        date, received_at = self._date
+        ahead_s = nan if date is None else _epoch_s(date) + 0.5 - received_at
+        return 0.0 if isnan(ahead_s) else ahead_s
 
     def close(self) -> None:
         """Close the idle connections. The client stays usable."""
@@ -181,6 +196,15 @@ class DynamoDb:
         signed = self._signer.sign(headers, body, credentials, now=self._clock.now())
         lines = "".join(f"{name}: {value}\r\n" for name, value in signed.items())
         return f"POST / HTTP/1.1\r\n{lines}Content-Length: {len(body)}\r\n\r\n".encode("latin-1")
+
+
+@lru_cache(maxsize=2)
+def _epoch_s(date: str) -> float:
+    """Read an HTTP date (RFC 9110, section 5.6.7); within a second all replies have the same."""
+    try:
+        return parsedate_to_datetime(date).timestamp()
+    except ValueError:
+        return nan
 
 
 def _read(operation: str, reply: Reply, body: bytes) -> dict[str, Any]:

@@ -40,6 +40,22 @@ class MemoryKeys:
         """All keys as they are now, in no order."""
         return iter(list(self._keys.values()))
 
+    def replace(self, record: KeyRecord) -> None:
+        """Store a key's next state, whose version is one above the stored one's.
+
+        Raises:
+            ConditionFailed: There is no such key, it is revoked, or somebody else changed it.
+        """
+        with self._lock:
+            stored = self._keys.get(record.key_id)
+            if (
+                stored is None
+                or stored.status is not KeyStatus.ACTIVE
+                or stored.version != record.version - 1
+            ):
+                raise ConditionFailed(f"key {record.key_id} was changed", item=None)
+            self._keys[record.key_id] = record
+
     def revoke(self, key_id: str, *, at: float) -> KeyRecord | None:
         """Close a key for good and return it as it is now; None if there is none."""
         with self._lock:

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from datetime import UTC, date, datetime
 
 from forebay.model import LedgerRow
+
+PAGE_ROWS = 1_000
 
 
 class MemoryLedger:
@@ -28,3 +30,20 @@ class MemoryLedger:
         for row in list(self._rows.values()):
             if first <= datetime.fromtimestamp(row.created_at, UTC).date() <= last:
                 yield row
+
+    def page(self, day: str, *, after: str | None) -> tuple[Sequence[LedgerRow], str | None]:
+        """Rows of a UTC day, some at a time.
+
+        Raises:
+            ValueError: `day` is no date, or `after` no place that was returned.
+        """
+        if after is not None and after not in self._rows:
+            raise ValueError(f"no row {after!r}")
+        rows = sorted(self.rows(first_day=day, last_day=day), key=_request_id)
+        rest = [row for row in rows if after is None or row.request_id > after]
+        page = rest[:PAGE_ROWS]
+        return page, page[-1].request_id if len(rest) > PAGE_ROWS else None
+
+
+def _request_id(row: LedgerRow) -> str:
+    return row.request_id
