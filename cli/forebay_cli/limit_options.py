@@ -70,7 +70,7 @@ KEY_OPTIONS = (
     LimitOption(
         "--priority",
         "priority",
-        "class of requests that name none",
+        "class of requests that name none (kept; has no effect yet)",
         choices=("interactive", "standard", "batch"),
     ),
     LimitOption(
