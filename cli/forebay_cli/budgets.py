@@ -16,7 +16,6 @@ from forebay_cli.limit_options import (
 )
 from forebay_cli.output import print_json, print_table
 
-
 NOT_YET = "note: shared limits are kept, and this version does not enforce them; keys' own it does"
 
 
