@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import json
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import pytest
 
 from forebay.adapters.providers.scripted import ScriptedProvider
 from forebay.model import Budget, KeyPolicy, Outcome
-from forebay.money import NanoUsd
+from forebay.money import NanoUsd, Price
 from forebay.service.catalog import Catalog, Target
 from forebay.service.target_dialects import OPENAI
 from forebay.settings import Continuing, ProviderKind, ScriptedSettings
@@ -34,6 +34,7 @@ class Site:
     policy: KeyPolicy
     script: ScriptedSettings = ANSWER
     fallback: ScriptedSettings | None = None
+    price: Price = PRICE
     world: World = field(default_factory=World)
 
     def __post_init__(self) -> None:
@@ -51,7 +52,7 @@ class Site:
             name,
             provider,
             "x",
-            PRICE,
+            self.price,
             OPENAI,
             continuing=Continuing.PREFILL,
             kind=ProviderKind.SCRIPTED,
@@ -181,6 +182,16 @@ def test_inv1_a_continuation_without_room_ends_as_an_honest_error() -> None:
     assert b"[DONE]" not in reply.body
     assert json.loads(reply.body.decode().strip().rpartition("data: ")[2])["error"]
     assert site.spent() <= WORST
+
+
+def test_inv1_a_dearer_tier_of_service_is_held_for() -> None:
+    dear = replace(PRICE, input=2 * PRICE.input, output=2 * PRICE.output)
+    price = replace(PRICE, tiers={"priority": dear})
+    site = Site(budget(WORST + 1000), price=price)
+
+    assert site.ask(service_tier="default").status == 200
+    assert Site(budget(WORST + 1000), price=price).ask(service_tier="priority").status == 429
+    assert Site(budget(2 * WORST), price=price).ask(service_tier="priority").status == 200
 
 
 def test_an_attempt_that_cost_nothing_needs_no_more_room() -> None:

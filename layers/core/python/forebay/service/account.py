@@ -14,6 +14,7 @@ from forebay.model import (
     Outcome,
     Usage,
     UsageSource,
+    total,
 )
 from forebay.money import NanoUsd
 from forebay.service.catalog import Target
@@ -220,16 +221,7 @@ class Account:
 def _sum(usages: list[Usage]) -> Usage:
     """Add usages up; a sum is reported if all that took anything were."""
     taken = [usage for usage in usages if usage.input_tokens or usage.output_tokens] or usages
-    if not taken:
-        return NOTHING
-    reported = all(usage.source is UsageSource.REPORTED for usage in taken)
-    return Usage(
-        input_tokens=sum(usage.input_tokens for usage in taken),
-        output_tokens=sum(usage.output_tokens for usage in taken),
-        cached_input_tokens=sum(usage.cached_input_tokens for usage in taken),
-        reasoning_tokens=sum(usage.reasoning_tokens for usage in taken),
-        source=UsageSource.REPORTED if reported else UsageSource.ESTIMATED,
-    )
+    return total(taken) if taken else NOTHING
 
 
 def _ms(seconds: float) -> int:

@@ -29,7 +29,7 @@ from forebay.service.recording import Head
 from forebay.service.relay import Relay
 from forebay.service.settlement import Settlement
 from forebay.service.sharing import Sharing
-from forebay.service.spending import Permit, Spending
+from forebay.service.spending import Permit, Spending, tiers_at
 from forebay.telemetry import REQUEST_ID
 
 KEEP_ALIVE_S = 15.0
@@ -149,7 +149,9 @@ class Gateway:
     async def _permit(self, asked: Question, call: Call, route: Route) -> Permit | None:
         if self.spending is None:
             return None
-        return await self.spending.admit(call, lambda: demand_of(asked), route.groups[0])
+        return await self.spending.admit(
+            call, lambda: demand_of(asked), route.groups[0], partial(tiers_at, asked)
+        )
 
     async def _ask(self, relay: Relay) -> AsyncGenerator[bytes]:
         """Ask one target after the other until an answer is whole, and pass it on.

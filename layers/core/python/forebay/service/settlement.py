@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from forebay.dialects.continuation import Interrupted
 from forebay.errors import StoreError
@@ -101,8 +101,9 @@ class Settlement:
         An attempt that was refused or never answered took nothing.
         """
         whole = attempt.result is AttemptResult.COMPLETE
-        if whole and attempt.usage is not None:
-            return attempt.usage
+        reported = attempt.usage
+        if whole and reported is not None and (reported.output_tokens or not attempt.text):
+            return reported
         left_early = attempt.result in {AttemptResult.CUT, AttemptResult.ABANDONED}
         if not (whole or left_early or attempt.text):
             return NOTHING
@@ -120,10 +121,4 @@ class Settlement:
             return Usage(asked, output, source=UsageSource.ESTIMATED)
         if reported.output_tokens >= received:
             return reported  # it came last, after the words that it counts
-        return Usage(
-            input_tokens=reported.input_tokens,
-            output_tokens=output,
-            cached_input_tokens=reported.cached_input_tokens,
-            reasoning_tokens=reported.reasoning_tokens,
-            source=UsageSource.ESTIMATED,
-        )
+        return replace(reported, output_tokens=output, source=UsageSource.ESTIMATED)

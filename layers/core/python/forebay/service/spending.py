@@ -9,6 +9,8 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from forebay.admission.bound import Bound, BoundTarget, second_try
+from forebay.dialects.question import Question
+from forebay.dialects.service_tiers import chat_tiers, messages_tiers
 from forebay.errors import BudgetSpent, StoreError
 from forebay.model import Demand, KeyRecord, LedgerRow
 from forebay.ports import Telemetry
@@ -19,6 +21,8 @@ from forebay.service.catalog import Target
 from forebay.service.grants import AdmissionRequest, Grant, RateLeft
 from forebay.service.leaves import is_limited
 from forebay.telemetry import REQUEST_ID
+
+TiersAt = Callable[[Target], frozenset[str]]
 
 SEAM_TOKENS = 512
 """What asking for the rest of an answer takes beside the question and the answer so far."""
@@ -33,6 +37,7 @@ class Permit:
     grant: Grant
     demand: Demand
     bound: Bound
+    tiers: TiersAt
 
     @property
     def output_limit(self) -> int | None:
@@ -108,7 +113,7 @@ class Permit:
             demand = replace(demand, token_ids=demand.token_ids + SEAM_TOKENS)
         bound = await self.spending.bounding.worst_case(
             demand,
-            [bound_target(target)],
+            [_bound_target(target, self.tiers)],
             self.key.policy,
             has_budget=bool(self.key.policy.budgets),
         )
@@ -124,7 +129,11 @@ class Spending:
     telemetry: Telemetry
 
     async def admit(
-        self, call: Call, demanded: Callable[[], Demand], targets: Sequence[Target]
+        self,
+        call: Call,
+        demanded: Callable[[], Demand],
+        targets: Sequence[Target],
+        tiers: TiersAt = lambda _: frozenset(),
     ) -> Permit | None:
         """Take what the first attempt may cost; None: the key has no limits.
 
@@ -135,6 +144,7 @@ class Spending:
             call: Who asks.
             demanded: Tells what is asked.
             targets: Those that may be asked first.
+            tiers: Says at which tiers a target may answer beside the ordinary one.
 
         Raises:
             CostNotBounded: See `Bounding.worst_case`.
@@ -144,7 +154,7 @@ class Spending:
         if not is_limited(policy):
             return None
         demand = demanded()
-        bounded = [bound_target(target) for target in targets]
+        bounded = [_bound_target(target, tiers) for target in targets]
         bound = await self.bounding.worst_case(
             demand, bounded, policy, has_budget=bool(policy.budgets)
         )
@@ -155,7 +165,7 @@ class Spending:
             if shorter is None:
                 raise
             bound, grant = shorter, await self._take(call, shorter)
-        return Permit(self, call.key, grant, demand, bound)
+        return Permit(self, call.key, grant, demand, bound, tiers)
 
     def tell(self, code: str, message: str, row: LedgerRow) -> None:
         """Note what an operator should know of a request's money."""
@@ -168,9 +178,19 @@ class Spending:
         )
 
 
-def bound_target(target: Target) -> BoundTarget:
-    """Return a target as far as its worst case depends on it."""
-    return BoundTarget(target.kind, target.model, target.price)
+def tiers_at(asked: Question, target: Target) -> frozenset[str]:
+    """Return the tiers of service that a request may be answered at beside the ordinary one."""
+    dialect, priced = target.dialect, target.price.tiers
+    if asked.messages is not None and dialect.speaks_messages:
+        return messages_tiers(asked.messages.fields, priced)
+    request = asked.chat or asked.completion
+    if request is not None and dialect.speaks_chat:
+        return chat_tiers(request.fields, priced)
+    return frozenset()
+
+
+def _bound_target(target: Target, tiers: TiersAt) -> BoundTarget:
+    return BoundTarget(target.kind, target.model, target.price, tiers=tiers(target))
 
 
 def _rate_headers(name: str, left: RateLeft) -> Mapping[str, str]:
