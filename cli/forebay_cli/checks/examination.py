@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from forebay_cli.checks.access import check_admin, check_bad_keys, check_key, revoke_key
+from forebay_cli.checks.budget import check_budget
 from forebay_cli.checks.deployment import Deployment
 from forebay_cli.checks.finding import CheckFailed, Finding, NotChecked, Outcome, one_line
 from forebay_cli.checks.front import (
@@ -23,11 +24,6 @@ from forebay_cli.output import CommandFailed
 
 Check = Callable[[Deployment], Finding]
 Tell = Callable[[str, Finding], None]
-
-
-def check_budget(_: Deployment) -> Finding:
-    """A budgeted key is refused once its money is spent."""
-    raise NotChecked("budgets are not enforced by this version")
 
 
 CHECKS: dict[str, Check] = {

@@ -105,7 +105,7 @@ NO_STREAM = Said(200, b"{}", {"content-type": "application/json"})
         (Behaviour(streams=BROKEN_OFF), {"streaming"}),
         (Behaviour(streams=IN_ERROR), {"streaming"}),
         (Behaviour(says={"POST /chat/completions": NO_STREAM}), {"streaming", "body-limits"}),
-        (Behaviour(says={"POST /chat/completions": GARBAGE}), {"streaming", "body-limits"}),
+        (Behaviour(says={"POST /chat/completions": GARBAGE}), {"streaming", "body-limits", "budget"}),
         (Behaviour(rows=2), {"settlement"}),
         (Behaviour(says={"GET /admin/usage": GARBAGE}), {"settlement"}),
         (Behaviour(says={"GET /admin/usage": Said(200, b"{}")}), {"settlement"}),
@@ -225,7 +225,7 @@ def test_a_413_without_openai_shape_fails_body_limits() -> None:
 
     with serve(behaviour) as forebay, deployment_at(forebay.url, Wanted()) as deployment:
         examine(deployment, tell)
-    assert named(found, Outcome.FAILED) == {"body-limits"}
+    assert named(found, Outcome.FAILED) == {"body-limits", "budget"}
     assert "OpenAI's error shape" in found["body-limits"].detail
 
 
