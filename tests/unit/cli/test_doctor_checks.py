@@ -105,7 +105,10 @@ NO_STREAM = Said(200, b"{}", {"content-type": "application/json"})
         (Behaviour(streams=BROKEN_OFF), {"streaming"}),
         (Behaviour(streams=IN_ERROR), {"streaming"}),
         (Behaviour(says={"POST /chat/completions": NO_STREAM}), {"streaming", "body-limits"}),
-        (Behaviour(says={"POST /chat/completions": GARBAGE}), {"streaming", "body-limits", "budget"}),
+        (
+            Behaviour(says={"POST /chat/completions": GARBAGE}),
+            {"streaming", "body-limits", "budget"},
+        ),
         (Behaviour(rows=2), {"settlement"}),
         (Behaviour(says={"GET /admin/usage": GARBAGE}), {"settlement"}),
         (Behaviour(says={"GET /admin/usage": Said(200, b"{}")}), {"settlement"}),
