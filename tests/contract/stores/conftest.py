@@ -17,6 +17,7 @@ from forebay.adapters.aws.sigv4 import Credentials
 from forebay.adapters.dynamodb import (
     DynamoDb,
     DynamoDbSettings,
+    DynamoEscrow,
     DynamoFleet,
     DynamoKeys,
     DynamoLedger,
@@ -34,9 +35,17 @@ from forebay.adapters.dynamodb.tables import (
     usage_model,
 )
 from forebay.adapters.dynamodb.usage_reader import DynamoUsageReader
-from forebay.adapters.memory import MemoryFleet, MemoryKeys, MemoryLedger, MemoryLimits, MemoryUsage
+from forebay.adapters.memory import (
+    MemoryEscrow,
+    MemoryFleet,
+    MemoryKeys,
+    MemoryLedger,
+    MemoryLimits,
+    MemoryUsage,
+)
 from forebay.adapters.system import SystemClock
 from forebay.ports import (
+    Escrow,
     FleetBooks,
     FleetStore,
     KeyAdministration,
@@ -105,6 +114,17 @@ OpenLimits = Callable[[], AbstractAsyncContextManager[LimitsTable]]
 """See `KeyStore.hot`."""
 
 
+@dataclass(frozen=True)
+class EscrowStore:
+    """Parents, and the leaves that draw from them."""
+
+    limits: LimitsTable
+    escrow: Escrow
+
+
+OpenEscrow = Callable[[], AbstractAsyncContextManager[EscrowStore]]
+"""See `KeyStore.hot`."""
+
 OpenFleet = Callable[[], AbstractAsyncContextManager[FleetTable]]
 """See `KeyStore.hot`."""
 
@@ -166,6 +186,12 @@ def fleet_table(request: pytest.FixtureRequest) -> OpenFleet:
 def limits_table(request: pytest.FixtureRequest) -> OpenLimits:
     """An empty store of leaves."""
     return _memory_limits() if request.param == "memory" else _dynamo_limits(request)
+
+
+@pytest.fixture(params=BACKENDS)
+def escrow_store(request: pytest.FixtureRequest) -> OpenEscrow:
+    """An empty store of parents and leaves."""
+    return _memory_escrow() if request.param == "memory" else _dynamo_escrow(request)
 
 
 @pytest.fixture
@@ -292,5 +318,31 @@ def _dynamo_limits(request: pytest.FixtureRequest) -> OpenLimits:
     async def hot() -> AsyncIterator[LimitsTable]:
         async with opened(location) as database:
             yield DynamoLimits(database, table=location.name)
+
+    return hot
+
+
+def _memory_escrow() -> OpenEscrow:
+    limits = MemoryLimits(SystemClock())
+    escrow = MemoryEscrow(limits)
+
+    @asynccontextmanager
+    async def hot() -> AsyncIterator[EscrowStore]:
+        yield EscrowStore(limits, escrow)
+
+    return hot
+
+
+def _dynamo_escrow(request: pytest.FixtureRequest) -> OpenEscrow:
+    location: TableLocation = request.getfixturevalue("location")
+    limit_model(location).create_table(wait=True)
+
+    @asynccontextmanager
+    async def hot() -> AsyncIterator[EscrowStore]:
+        async with opened(location) as database:
+            yield EscrowStore(
+                DynamoLimits(database, table=location.name),
+                DynamoEscrow(database, table=location.name),
+            )
 
     return hot

@@ -618,9 +618,9 @@ def test_a_hold_whose_slot_is_gone_is_told() -> None:
 
     async def main() -> None:
         grant = await world.admit(1)
-        pools = world.memory.pools(SCOPE)
-        assert pools is not None
-        pools.clear()
+        met = world.memory.peek(SCOPE)
+        assert met is not None
+        world.memory.keep(replace(met, pools={}))
         with pytest.raises(StoreError, match="lacks a slot"):
             await world.admission.settle(grant, 1, 0)
 

@@ -28,6 +28,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
+from math import inf
 from typing import Final
 
 from forebay.admission.period import kind_of
@@ -66,6 +67,8 @@ class Pool:
     """Nano-dollars; of `PARALLEL`, calls."""
     version: int = 1
     """Of the policy that says so; a later one replaces the parent's budget."""
+    ends_at: float = inf
+    """Epoch seconds when the period ends."""
 
     @property
     def parent(self) -> str:
@@ -135,6 +138,8 @@ class Parent:
 
     def left_in(self, period: str) -> int:
         """What can be granted; below zero while more is granted than a lowered budget has."""
+        if self.period > period:
+            return 0
         return self.budget - (self.granted if self.period == period else 0)
 
     def grant_in(self, period: str, leaf: str) -> Grant:
@@ -149,18 +154,12 @@ class Parent:
         period = step.pool.period
         grant = self.grant_in(period, step.leaf)
         if step.kind is StepKind.DRAW:
-            if (
-                self.period > period
-                or grant.drawn != step.number - 1
-                or self.left_in(period) < step.amount
-            ):
+            if grant.drawn != step.number - 1 or self.left_in(period) < step.amount:
                 return None
-            moved, granted = (
-                replace(grant, drawn=step.number, amount=step.amount, drawn_at=step.at),
-                self.budget - self.left_in(period) + step.amount,
-            )
+            moved = replace(grant, drawn=step.number, amount=step.amount, drawn_at=step.at)
+            granted = self.budget - self.left_in(period) + step.amount
         else:
-            if self.period != period or grant.returned != step.number - 1:
+            if not grant.drawn or grant.returned != step.number - 1:
                 return None
             moved, granted = replace(grant, returned=step.number), self.granted - step.amount
         others = self.grants if self.period == period else {}
@@ -225,7 +224,7 @@ def slice_ahead(parent: Parent, pool: Pool, leaf: str, *, hold: int, now: float)
 
 def draw(pool: Pool, leaf: str, held: LeafPool, amount: int, *, now: float) -> Step:
     """Return the next draw of a leaf that is in step."""
-    return Step(pool, leaf, StepKind.DRAW, held.drawn + 1, amount, now)
+    return Step(pool, leaf, StepKind.DRAW, held.drawn + 1, amount, round(now, 3))
 
 
 def unfinished_draw(parent: Parent, pool: Pool, leaf: str, held: LeafPool) -> Step | None:
@@ -239,7 +238,7 @@ def unfinished_draw(parent: Parent, pool: Pool, leaf: str, held: LeafPool) -> St
 def unfinished_return(parent: Parent, pool: Pool, leaf: str, held: LeafPool) -> Step | None:
     """Return the return whose half at the parent is undone."""
     grant = parent.grant_in(pool.period, leaf)
-    if parent.period != pool.period or held.returned != grant.returned + 1:
+    if not grant.drawn or held.returned != grant.returned + 1:
         return None
     return Step(pool, leaf, StepKind.RETURN, held.returned, held.gave)
 

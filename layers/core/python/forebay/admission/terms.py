@@ -10,6 +10,7 @@ from typing import Final
 from forebay.admission.gcra import Charge, Rate
 from forebay.admission.hold import MAX_LIFE_S, Hold, made_ms, short_id
 from forebay.admission.leaf import Entry, Leaf
+from forebay.admission.limited import Limited
 from forebay.admission.period import began_at, period_of, renews_at
 from forebay.model import Budget
 
@@ -82,6 +83,8 @@ class Terms:
     """Slots that count calls in flight (`team.parallel`)."""
     requests: Rate | None = None
     tokens: Rate | None = None
+    above: tuple[Limited, ...] = ()
+    """Scopes that the leaf draws from; none: it has its allowances by itself."""
 
     @property
     def now_us(self) -> int:

@@ -19,6 +19,7 @@ from collections import Counter
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from dataclasses import replace
+from functools import partial
 from typing import Final, NoReturn
 
 from forebay.admission.hold import MAX_HOLD_NANO_USD
@@ -43,14 +44,18 @@ STALE_S: Final = 10.0
 TRIES: Final = {
     Obstacle.BRANCH: 2,
     Obstacle.CLOCK: 1,
-    Obstacle.MISSING: 1,
+    Obstacle.MISSING: 8,
     Obstacle.VERSION: 2,
     Obstacle.PERIOD: 2,
-    Obstacle.ROOM: 3,
-    Obstacle.PARALLEL: 1,
+    Obstacle.ROOM: 16,
+    Obstacle.PARALLEL: 8,
 }
 """How often each obstacle is removed and the write tried again. A wrong guess at the branches: the
-leaf that refused names the right one, so only others' writes in between make it wrong again."""
+leaf that refused names the right one, so only others' writes in between make it wrong again. Room
+may be brought away again by a leaf that is short of it as well; a full leaf's neighbour may be
+full, too. Where neither can be had, there is no second try."""
+
+BUSY: Final = "Too many requests changed this key's limits at once; try again."
 
 SETTLE_BEFORE_END_S: Final = 5.0
 """Settling is retried until so long before the deadline; then it is the sweep's."""
@@ -156,19 +161,12 @@ class Admission:
         if taken is None:
             return
         change = Settlement(taken.short_id, taken.hold, cost_nano_usd, self._refund(taken, tokens))
-        until = taken.hold.expires_at - GRACE_S - SETTLE_BEFORE_END_S
-        pause_s = FIRST_PAUSE_S
-        while True:
-            try:
-                await self._settled(taken.terms.scope, change)
-            except StoreUnavailable:
-                if self._clock.now() + pause_s > until:
-                    raise
-                await self._clock.sleep(pause_s * self._entropy.random())
-                pause_s = min(2 * pause_s, LONGEST_PAUSE_S)
-            else:
-                self._refusals.forget(taken.terms.scope)
-                return
+        leaf = await self._settled_in_time(taken, change)
+        self._refusals.forget(taken.terms.scope)
+        if leaf is not None:
+            with suppress(StoreError):  # it is settled; the next request can draw for itself
+                hold = taken.hold.nano_usd
+                await self._leaves.ahead(taken.terms, leaf, hold_nano_usd=hold)
 
     async def _admitted(self, request: AdmissionRequest, ask: Ask) -> Grant:
         key, tried = request.key, Counter[Obstacle]()
@@ -178,6 +176,8 @@ class Admission:
                 return Grant(request.request_id)
             self._check(terms, ask)
             entry = terms.entry(ask, self._seen.of(terms.scope))
+            if not tried:
+                await self._foresee(terms, entry)
             write = await self._write(terms.scope, entry)
             if write.done and write.leaf is not None:
                 return _grant(request, terms, entry, write.leaf)
@@ -189,8 +189,8 @@ class Admission:
             if met is not None and obstacle is Obstacle.HELD:
                 # Others may have charged since: what is ours of the arrival time is not known.
                 return _grant(request, terms, entry, replace(met, tat_tokens_us=0))
-            if tried[obstacle] > TRIES.get(obstacle, 0):
-                self._refuse(obstacle, terms, entry, ask, met)
+            if obstacle in TRIES and tried[obstacle] > TRIES[obstacle]:
+                raise StoreUnavailable(BUSY)
             if not await self._removed(obstacle, terms, entry, met):
                 self._refuse(obstacle, terms, entry, ask, met)
 
@@ -206,6 +206,14 @@ class Admission:
         known = self._refusals.of(terms, ask)
         if known is not None:
             raise known.error(terms.now)
+
+    async def _foresee(self, terms: Terms, entry: Entry) -> None:
+        """Draw for a leaf that was short when last seen: it saves the write that tells so."""
+        seen = self._seen.of(terms.scope)
+        if seen is not None and terms.above:
+            shortage = terms.shortage(entry, seen)
+            if shortage:
+                await self._leaves.relieve(terms, seen, shortage)
 
     async def _write(self, scope: str, entry: Entry) -> LeafWrite:
         """Admit; give back what may have been taken if no answer comes, or nobody waits for it."""
@@ -253,6 +261,8 @@ class Admission:
                 return await self._leaves.relieve(terms, met, terms.shortage(entry, met))
             case Obstacle.PARALLEL:
                 return await self._leaves.relieve(terms, met, {})
+            case Obstacle.REQUESTS | Obstacle.TOKENS:
+                return False
             case _:
                 pass  # the leaf as it is now seen makes the next try right
         return True
@@ -260,21 +270,33 @@ class Admission:
     def _refuse(
         self, obstacle: Obstacle, terms: Terms, entry: Entry, ask: Ask, met: Leaf | None
     ) -> NoReturn:
-        if met is None or obstacle in {Obstacle.BRANCH, Obstacle.CLOCK, Obstacle.PERIOD}:
-            raise StoreUnavailable(
-                "Too many requests changed this key's limits at once; try again."
-            )
-        reason = refusal(obstacle, terms, entry, ask, met)
+        if met is None:
+            raise StoreUnavailable(BUSY)
+        left = partial(self._leaves.left, terms, met)
+        reason = refusal(obstacle, terms, entry, ask, met, left)
         self._refusals.remember(terms.scope, reason)
         raise reason.error(terms.now)
 
-    async def _settled(self, scope: str, change: Settlement) -> None:
+    async def _settled_in_time(self, taken: Taken, change: Settlement) -> Leaf | None:
+        """Settle, again and again until shortly before the request's deadline."""
+        until = taken.hold.expires_at - GRACE_S - SETTLE_BEFORE_END_S
+        pause_s = FIRST_PAUSE_S
+        while True:
+            try:
+                return await self._settled(taken.terms.scope, change)
+            except StoreUnavailable:
+                if self._clock.now() + pause_s > until:
+                    raise
+                await self._clock.sleep(pause_s * self._entropy.random())
+                pause_s = min(2 * pause_s, LONGEST_PAUSE_S)
+
+    async def _settled(self, scope: str, change: Settlement) -> Leaf | None:
         """Settle the hold as it is stored, which a top-up without an answer may have changed."""
         while True:
             write = self._seen.noted(await self._limits.settle(scope, change))
             stored = None if write.leaf is None else write.leaf.holds.get(change.short_id)
             if write.done or stored is None:
-                return
+                return write.leaf
             if stored == change.hold:
                 raise StoreError(f"limits: {scope} lacks a slot that its hold counts in")
             change = replace(change, hold=stored)

@@ -45,6 +45,14 @@ class Leaves(Protocol):
         """
         ...
 
+    async def ahead(self, terms: Terms, leaf: Leaf, *, hold_nano_usd: int) -> None:
+        """Get more room before there is need, after a request that held so much was settled."""
+        ...
+
+    def left(self, terms: Terms, leaf: Leaf, slot: str) -> int:
+        """What there is left of a slot's limit, as far as is known: here and wherever idle."""
+        ...
+
 
 class SoleLeaf:
     """One leaf a key, which has the whole of the key's budgets.
@@ -83,6 +91,14 @@ class SoleLeaf:
         """There is no more than the leaf has."""
         del terms, leaf, shortage
         return False
+
+    async def ahead(self, terms: Terms, leaf: Leaf, *, hold_nano_usd: int) -> None:
+        """Nothing can be had."""
+
+    def left(self, terms: Terms, leaf: Leaf, slot: str) -> int:
+        """What the leaf has."""
+        del terms
+        return leaf.pools[slot].room if slot in leaf.pools else 0
 
 
 async def tell_leaf(key: KeyRecord, leaves: Leaves, holds: OpenHolds, *, now: float) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import OrderedDict
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Final
@@ -22,8 +23,14 @@ ROOM_AGAIN_S: Final = 1.0
 SPENT_AGAIN_S: Final = 10.0
 """Nothing that is open would be enough. Still asked again: elsewhere room may be given back."""
 
+SHARED_AGAIN_S: Final = 0.25
+"""Any process may give room back to a limit that leaves share, and none is told."""
+
 RETRY_PARALLEL_S: Final = 1.0
 """Advice: nobody knows when a call ends."""
+
+Left = Callable[[str], int]
+"""What is left of a slot's limit, as far as is known."""
 
 REMEMBERED: Final = 2048
 """Leaves whose last refusal is kept, about 1 MB."""
@@ -98,12 +105,14 @@ class Refusals:
             del self._last[scope]
 
 
-def refusal(obstacle: Obstacle, terms: Terms, entry: Entry, ask: Ask, met: Leaf) -> Refusal:
+def refusal(
+    obstacle: Obstacle, terms: Terms, entry: Entry, ask: Ask, met: Leaf, left: Left
+) -> Refusal:
     """Tell why a leaf refused a request, and until when it would."""
     shortage = terms.shortage(entry, met) if obstacle is Obstacle.ROOM else {}
     spent = next((slot for slot in shortage if not slot.endswith(PARALLEL)), None)
     if spent is not None:
-        return _no_room(spent, terms, ask, met)
+        return _no_room(spent, terms, ask, met, left(spent))
     if obstacle is Obstacle.REQUESTS and terms.requests is not None:
         wait_s = terms.requests.free_in_s(1, met.tat_requests_us, terms.now_us)
         limit = f"This key may send {terms.requests.per_minute} requests a minute"
@@ -122,10 +131,11 @@ def refusal(obstacle: Obstacle, terms: Terms, entry: Entry, ask: Ask, met: Leaf)
     )
 
 
-def _no_room(slot: str, terms: Terms, ask: Ask, met: Leaf) -> Refusal:
-    room = met.pools[slot].room if slot in met.pools else 0
+def _no_room(slot: str, terms: Terms, ask: Ask, met: Leaf, left: int) -> Refusal:
     renews_at = terms.renews_at(slot, met)
-    again_s = SPENT_AGAIN_S if room + met.held_in(slot) < ask.hold_nano_usd else ROOM_AGAIN_S
+    again_s = SPENT_AGAIN_S if left + met.held_in(slot) < ask.hold_nano_usd else ROOM_AGAIN_S
+    if terms.above:
+        again_s = SHARED_AGAIN_S
     until = terms.now + again_s
     return Refusal(
         obstacle=Obstacle.ROOM,
@@ -133,7 +143,7 @@ def _no_room(slot: str, terms: Terms, ask: Ask, met: Leaf) -> Refusal:
         amount=ask.hold_nano_usd,
         until=until if renews_at is None else min(until, renews_at),
         limit=f"{_scope(slot)}'s budget ({slot.partition('.')[2]})",
-        left_nano_usd=max(0, room),
+        left_nano_usd=max(0, left),
         renews_at=renews_at,
     )
 

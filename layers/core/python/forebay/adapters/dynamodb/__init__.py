@@ -10,6 +10,8 @@ The **hot path** (every request) speaks DynamoDB's JSON over a lean asyncio clie
     keys, ledger  the ports `Keys` and `Ledger`
     limit_items   the same as `items`, for leaves
     limits        the ports `Limits` and `OpenHolds`
+    escrow_items  the same, for parents
+    escrow        the port `Escrow`
     store_clock   the port `Clock`, corrected by DynamoDB's
     updates       expressions of an `UpdateItem`
     fleet_items   the same as `items`, for the targets' health
@@ -23,6 +25,7 @@ botocore, 400 ms; a test holds the hot path free of it, which is why this module
 path alone.
 """
 
+from forebay.adapters.dynamodb.escrow import DynamoEscrow
 from forebay.adapters.dynamodb.fleet import DynamoFleet
 from forebay.adapters.dynamodb.idempotency import DynamoIdempotencyRecords
 from forebay.adapters.dynamodb.keys import DynamoKeys
@@ -35,6 +38,7 @@ from forebay.adapters.dynamodb.wire import DynamoDb, DynamoDbSettings
 __all__ = [
     "DynamoDb",
     "DynamoDbSettings",
+    "DynamoEscrow",
     "DynamoFleet",
     "DynamoIdempotencyRecords",
     "DynamoKeys",

@@ -40,7 +40,7 @@ class DynamoEscrow:
         self._table = table
 
     async def parent(self, pool: Pool) -> Parent | None:
-        """Read a pool's parent. A read unit for each 4 KB, which are some 70 leaves."""
+        """Read a pool's parent. A read unit for each 4 KB."""
         reply = await self._database.get_item(
             {"TableName": self._table, "Key": _key(pool.parent), "ConsistentRead": True}
         )

@@ -8,19 +8,17 @@ A parent::
     left         budget - granted: a condition knows no arithmetic, so it compares this
     grants       {"Ab3dE6gH9j#0": {"d": drawn, "a": amount, "t": drawn_at, "r": returned}}
 
-A leaf keeps each pool under its slot, in its own item::
-
-    team.202611  {"r": room, "c": committed, "d": drawn, "b": returned, "g": gave}
-
-A slot that is missing fails each condition on its room: such a request draws first.
+What a leaf keeps of a pool is in its own item, as `limit_items` has it.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
+from math import inf
 from typing import Any
 
 from forebay.adapters.dynamodb.attributes import decode_item
+from forebay.adapters.dynamodb.limit_items import pool_fields, read_pool
 from forebay.adapters.dynamodb.updates import Update
 from forebay.admission.escrow import Grant, LeafPool, Parent, Pool, Step
 from forebay.errors import StoreError
@@ -70,16 +68,17 @@ def parent_draw(step: Step) -> Update:
     """Grant a slice, if there is that much left and the leaf's last draw is the one before."""
     update = Update()
     grant, left = _grant(update, step), update.name("left")
-    drawn, amount = update.name("d"), update.value(step.amount)
+    amount = update.value(step.amount)
     if step.number == 1:
         entry = {"d": 1, "a": step.amount, "t": round(step.at, 3), "r": 0}
         update.set(grant, update.map(entry))
         update.only_if(f"attribute_not_exists({grant})")
     else:
-        update.set(f"{grant}.{drawn}", update.value(step.number))
+        drawn = f"{grant}.{update.name('d')}"
+        update.set(drawn, update.value(step.number))
         update.set(f"{grant}.{update.name('a')}", amount)
         update.set(f"{grant}.{update.name('t')}", update.value(round(step.at, 3)))
-        update.only_if(f"{grant}.{drawn} = {update.value(step.number - 1)}")
+        update.only_if(f"{drawn} = {update.value(step.number - 1)}")
     update.set(left, f"{left} - {amount}")
     update.only_if(f"{left} >= {amount}")
     update.only_if(f"{update.name('period')} = {update.value(step.pool.period)}")
@@ -102,10 +101,13 @@ def leaf_first_draw(step: Step) -> Update:
     """Give a leaf its first slice of a period."""
     update = Update()
     slot = update.name(step.pool.slot)
-    update.set(slot, update.map({"r": step.amount, "c": 0, "d": 1, "b": 0, "g": 0}))
+    update.set(slot, update.map(pool_fields(LeafPool(step.amount, drawn=1))))
     # A leaf that is gone must not come back as an item without holds and rates.
     update.only_if(f"attribute_exists({update.name('scope')})")
     update.only_if(f"attribute_not_exists({slot})")
+    if step.pool.ends_at < inf:
+        # A leaf that has seen the next period begin may have forgotten this one, and its draws.
+        update.only_if(f"{update.name('period')} < {update.value(step.pool.ends_at)}")
     return update
 
 
@@ -164,14 +166,7 @@ def item_to_pool(item: Mapping[str, Mapping[str, Any]], pool: Pool) -> LeafPool:
     if pool.slot not in item:
         return LeafPool()
     try:
-        kept = decode_item(item[pool.slot]["M"])
-        return LeafPool(
-            room=int(kept["r"]),
-            committed=int(kept["c"]),
-            drawn=int(kept["d"]),
-            returned=int(kept["b"]),
-            gave=int(kept["g"]),
-        )
+        return read_pool(item[pool.slot]["M"])
     except (KeyError, TypeError, ValueError) as error:
         raise _unreadable(item, error) from error
 

@@ -96,7 +96,7 @@ def item_to_leaf(item: Mapping[str, Mapping[str, Any]]) -> Leaf:
             scope=item["scope"]["S"],
             version=int(item["version"]["N"]),
             since=int(item["period"]["N"]),
-            pools={slot: _pool(item[slot]["M"]) for slot in item if "." in slot},
+            pools={slot: read_pool(item[slot]["M"]) for slot in item if "." in slot},
             holds=StoredHolds(item["holds"]["M"]),
             tat_requests_us=int(item["tat_requests"]["N"]),
             tat_tokens_us=int(item["tat_tokens"]["N"]),
@@ -122,6 +122,7 @@ def pool_fields(pool: LeafPool) -> dict[str, int]:
     }
 
 
-def _pool(kept: Mapping[str, Mapping[str, Any]]) -> LeafPool:
+def read_pool(kept: Mapping[str, Mapping[str, Any]]) -> LeafPool:
+    """Read what `pool_fields` made."""
     room, committed, drawn, returned, gave = (int(kept[name]["N"]) for name in "rcdbg")
     return LeafPool(room, committed, drawn, returned, gave)

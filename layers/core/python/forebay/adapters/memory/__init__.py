@@ -7,6 +7,7 @@ outlives the process.
 from forebay.adapters.memory.audit_trail import MemoryAuditTrail
 from forebay.adapters.memory.clock import ManualClock
 from forebay.adapters.memory.entropy import SeededEntropy
+from forebay.adapters.memory.escrow import MemoryEscrow
 from forebay.adapters.memory.fleet import MemoryFleet
 from forebay.adapters.memory.keys import MemoryKeys
 from forebay.adapters.memory.ledger import MemoryLedger
@@ -17,6 +18,7 @@ from forebay.adapters.memory.usage import MemoryUsage
 __all__ = [
     "ManualClock",
     "MemoryAuditTrail",
+    "MemoryEscrow",
     "MemoryFleet",
     "MemoryKeys",
     "MemoryLedger",

@@ -6,7 +6,7 @@ and …/bp-partition-key-design.html (1,000 write units a second for one item).
 
 from __future__ import annotations
 
-from forebay.admission.escrow import LeafPool
+from forebay.admission.escrow import LeafPool, Parent, Pool
 from forebay.admission.hold import PACKED_BYTES
 from forebay.admission.leaf import Leaf
 from forebay.errors import StoreUnavailable
@@ -33,6 +33,21 @@ def leaf_bytes(leaf: Leaf) -> int:
         size += SWEEP_SHARD_BYTES
     size += sum(len(slot) + _pool_bytes(pool) for slot, pool in leaf.pools.items())
     return size + sum(len(name) + _number_bytes(value) for name, value in numbers.items())
+
+
+def parent_bytes(pool: Pool, parent: Parent) -> int:
+    """Return the size of a parent's item, whose leaves are named without their `leaf#`."""
+    numbers = {
+        "budget": parent.budget,
+        "version": parent.version,
+        "left": parent.budget - parent.granted,
+    }
+    size = len("scope") + len(pool.parent) + len("period") + len(parent.period) + len("grants") + 3
+    size += sum(len(name) + _number_bytes(value) for name, value in numbers.items())
+    for leaf, grant in parent.grants.items():
+        counts = (grant.drawn, grant.amount, round(grant.drawn_at * 1000), grant.returned)
+        size += 1 + len(leaf) - len("leaf#") + 3 + sum(2 + _number_bytes(each) for each in counts)
+    return size
 
 
 def _pool_bytes(pool: LeafPool) -> int:

@@ -8,7 +8,6 @@ from dataclasses import replace
 
 from forebay.adapters.memory.capacity import Capacity, leaf_bytes
 from forebay.admission import leaf as leaves
-from forebay.admission.escrow import LeafPool
 from forebay.admission.leaf import Entry, Leaf, LeafWrite, Renewal, Settlement, TopUp
 from forebay.ports import Clock
 
@@ -77,14 +76,13 @@ class MemoryLimits:
         after = None if met is None or stays else replace(met, sweep_at=at)
         await self._written(leaf.scope, met, after)
 
-    def pools(self, leaf: str) -> dict[str, LeafPool] | None:
-        """What a leaf keeps of its pools, by slot, to be changed by `MemoryEscrow`."""
-        held = self._leaves.get(leaf)
-        if held is None:
-            return None
-        pools = dict(held.pools)  # whoever was handed this leaf before keeps what it saw
-        self._leaves[leaf] = replace(held, pools=pools)
-        return pools
+    def peek(self, scope: str) -> Leaf | None:
+        """Return a leaf, for `MemoryEscrow`, whose writes take their time themselves."""
+        return self._leaves.get(scope)
+
+    def keep(self, leaf: Leaf) -> None:
+        """Store what `MemoryEscrow` made of a leaf that it has just peeked at."""
+        self._leaves[leaf.scope] = leaf
 
     async def _written(self, scope: str, met: Leaf | None, after: Leaf | None) -> LeafWrite:
         """Charge a write, do it if its condition held, and let its reply take its time."""
