@@ -9,7 +9,8 @@ from forebay.adapters.memory import SeededEntropy
 from forebay.admission.escrow import LeafPool, Parent, Pool
 from forebay.model import Budget, KeyPolicy, KeyRecord, ScopePolicy
 from forebay.money import NanoUsd
-from forebay.ports import Clock, Escrow, Limits
+from forebay.ports import Clock, Limits
+from forebay.ports.background import Escrow
 from forebay.service.admission import Admission
 from forebay.service.escrow import Allowances
 from forebay.service.escrow_leaves import EscrowLeaves

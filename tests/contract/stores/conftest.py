@@ -17,13 +17,12 @@ from forebay.adapters.aws.sigv4 import Credentials
 from forebay.adapters.dynamodb import (
     DynamoDb,
     DynamoDbSettings,
-    DynamoEscrow,
     DynamoFleet,
     DynamoKeys,
     DynamoLedger,
     DynamoLimits,
-    DynamoUsageBooks,
 )
+from forebay.adapters.dynamodb.escrow import DynamoEscrow
 from forebay.adapters.dynamodb.key_administration import DynamoKeyAdministration
 from forebay.adapters.dynamodb.ledger_reader import DynamoLedgerReader
 from forebay.adapters.dynamodb.tables import (
@@ -34,6 +33,7 @@ from forebay.adapters.dynamodb.tables import (
     limit_model,
     usage_model,
 )
+from forebay.adapters.dynamodb.usage import DynamoUsageBooks
 from forebay.adapters.dynamodb.usage_reader import DynamoUsageReader
 from forebay.adapters.memory import (
     MemoryEscrow,
@@ -44,19 +44,9 @@ from forebay.adapters.memory import (
     MemoryUsage,
 )
 from forebay.adapters.system import SystemClock
-from forebay.ports import (
-    Escrow,
-    FleetBooks,
-    FleetStore,
-    KeyAdministration,
-    Keys,
-    Ledger,
-    LedgerReader,
-    Limits,
-    OpenHolds,
-    UsageBooks,
-    UsageReader,
-)
+from forebay.ports import FleetStore, Keys, Ledger, Limits
+from forebay.ports.administration import KeyAdministration, LedgerReader, UsageReader
+from forebay.ports.background import Escrow, FleetBooks, OpenHolds, UsageBooks
 from tests.support.ministack import CREDENTIALS, REGION, start_ministack
 
 BACKENDS = ["memory", pytest.param("ministack", marks=pytest.mark.ministack)]

@@ -12,7 +12,7 @@ from forebay.adapters.memory import MemoryAuditTrail, MemoryScopePolicies
 from forebay.errors import ConditionFailed
 from forebay.model import AuditEntry, Budget, KeyPolicy, ScopePolicy
 from forebay.money import NanoUsd
-from forebay.ports import AuditTrail, ScopePolicies
+from forebay.ports.administration import AuditTrail, ScopePolicies
 from tests.contract.stores.conftest import BACKENDS
 from tests.contract.stores.records import NOON
 

@@ -13,7 +13,7 @@ from forebay.adapters.dynamodb.spend import KEPT_MINUTES, KEPT_SHARD_MINUTES, KE
 from forebay.adapters.dynamodb.tables import TableLocation, usage_model
 from forebay.adapters.memory.spend import MemorySpendBooks
 from forebay.money import NanoUsd
-from forebay.ports import SpendBooks
+from forebay.ports.background import SpendBooks
 from forebay.rollups import MinuteSpend, SpendState
 from tests.contract.stores.conftest import BACKENDS, opened
 

@@ -25,7 +25,8 @@ from forebay.model import Budget, KeyPolicy, KeyRecord, KeyStatus
 from forebay.money import NanoUsd
 from forebay.service.admission import Admission
 from forebay.service.grants import Grant, RateLeft
-from forebay.service.leaves import SoleLeaf, tell_leaf
+from forebay.service.leaf_changes import tell_leaf
+from forebay.service.leaves import SoleLeaf
 from tests.support.crashes import run
 from tests.support.flaky_limits import Fault, FlakyLimits
 from tests.support.leaves import MONTH, SCOPE, asking, key, month

@@ -10,7 +10,7 @@ from forebay.adapters.memory import ManualClock, MemoryKeys, SeededEntropy
 from forebay.admission import matches, parse
 from forebay.errors import ConditionFailed, InvalidRequest, NotFound, StoreUnavailable
 from forebay.model import FormerSecret, KeyPolicy, KeyRecord, KeyStatus
-from forebay.ports import KeyAdministration
+from forebay.ports.administration import KeyAdministration
 from forebay.service.keys import CHANGE_ATTEMPTS, MAX_OVERLAP_S, KeyDesk, NewKey
 
 

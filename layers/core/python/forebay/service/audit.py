@@ -10,7 +10,8 @@ import msgspec
 
 from forebay.errors import InvalidRequest
 from forebay.model import AuditEntry
-from forebay.ports import AuditTrail, Clock, Entropy
+from forebay.ports import Clock, Entropy
+from forebay.ports.administration import AuditTrail
 from forebay.service.ids import new_ulid
 
 DEFAULT_ENTRIES = 100

@@ -22,7 +22,8 @@ from weakref import WeakValueDictionary
 
 from forebay.admission import escrow as steps
 from forebay.admission.escrow import LeafPool, Parent, Pool, Step, StepKind
-from forebay.ports import Clock, Escrow
+from forebay.ports import Clock
+from forebay.ports.background import Escrow
 
 TRIES: Final = 8
 """Writes of one draw that others may get ahead of; each time somebody has drawn or given."""

@@ -10,7 +10,8 @@ from dataclasses import dataclass
 from typing import Final
 
 from forebay import telemetry as names
-from forebay.ports import Clock, FleetStore, Gauges, OpenHolds
+from forebay.ports import Clock, FleetStore
+from forebay.ports.background import Gauges, OpenHolds
 from forebay.resilience.breaker import BreakerState
 
 MOST_LEAVES: Final = 25

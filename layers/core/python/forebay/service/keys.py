@@ -16,7 +16,8 @@ from forebay.admission.secret import (
 )
 from forebay.errors import ConditionFailed, InvalidRequest, NotFound, StoreUnavailable
 from forebay.model import UNLIMITED, FormerSecret, KeyPolicy, KeyRecord, KeyStatus
-from forebay.ports import Clock, Entropy, KeyAdministration
+from forebay.ports import Clock, Entropy
+from forebay.ports.administration import KeyAdministration
 from forebay.service.policies import check_models, check_policy
 
 MAX_NAME_LENGTH = 64

@@ -10,7 +10,7 @@ from forebay.admission.leaf import Leaf
 from forebay.admission.renewal import first_leaf, renewal
 from forebay.admission.terms import Cap, Terms
 from forebay.model import KeyPolicy, KeyRecord
-from forebay.ports import Limits, OpenHolds
+from forebay.ports import Limits
 
 HOLDS_OF_ONE_LEAF: Final = 1000
 """A key's only leaf takes all its requests. Beyond 30 each write costs more than one unit, and at a
@@ -99,22 +99,6 @@ class SoleLeaf:
         """What the leaf has."""
         del terms
         return leaf.pools[slot].room if slot in leaf.pools else 0
-
-
-async def tell_leaf(key: KeyRecord, leaves: Leaves, holds: OpenHolds, *, now: float) -> None:
-    """Bring a key's leaf to a policy that was just stored, or to its revocation. Three calls.
-
-    Until its leaf knows, processes that read the key a second ago still admit by the old policy;
-    afterwards the very next request of each reads the key again. To be called between storing the
-    key and saying that it is done; if that never happens, the next reader of the key does it.
-
-    Raises:
-        StoreUnavailable: The store did not answer.
-    """
-    terms = await leaves.terms(key, now=now)
-    leaf = None if terms is None else await holds.read(terms.scope)
-    if terms is not None and leaf is not None and leaf.version < key.version:
-        await leaves.follow(terms, leaf)
 
 
 def is_limited(policy: KeyPolicy) -> bool:

@@ -13,7 +13,7 @@ from datetime import UTC, datetime
 
 from forebay.model import LedgerRow
 from forebay.money import format_usd
-from forebay.ports import LedgerReader
+from forebay.ports.administration import LedgerReader
 
 Cell = str | int | bool | dict[str, bool] | None
 

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from forebay.ports import Clock, LedgerReader, UsageReader
+from forebay.ports import Clock
+from forebay.ports.administration import LedgerReader, UsageReader
 from forebay.rollups import Dimension, Group, RollUp, Totals, roll_ups_of
 
 ON_ITS_WAY_S = 60.0

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Callable, Iterable, Sequence
 
-from forebay.ports import UsageBooks
+from forebay.ports.background import UsageBooks
 from forebay.rollups import LedgerBatch, NumberedRow, RollUp, Tally, rows_by_roll_up
 
 Settle = Callable[[LedgerBatch], Awaitable[None]]

@@ -7,7 +7,8 @@ from dataclasses import dataclass
 
 from forebay.errors import ConditionFailed, InvalidRequest, StoreUnavailable
 from forebay.model import UNLIMITED, KeyPolicy, ScopePolicy, scope_name
-from forebay.ports import Clock, ScopePolicies
+from forebay.ports import Clock
+from forebay.ports.administration import ScopePolicies
 from forebay.service.keys import CHANGE_ATTEMPTS, check_scope
 from forebay.service.policies import check_policy
 

@@ -12,7 +12,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 
 from forebay.model import LedgerRow
-from forebay.ports import Clock, FleetBooks, FleetStore
+from forebay.ports import Clock, FleetStore
+from forebay.ports.background import FleetBooks
 from forebay.resilience.breaker import BreakerRecord, judged
 from forebay.resilience.first_tokens import FirstTokens
 from forebay.resilience.fleet_view import Figures

@@ -7,7 +7,8 @@ snapshot is right a minute later whatever happened.
 
 from __future__ import annotations
 
-from forebay.ports import Clock, FleetBooks, FleetStore
+from forebay.ports import Clock, FleetStore
+from forebay.ports.background import FleetBooks
 from forebay.resilience.breaker import BreakerRecord, BreakerState
 from forebay.resilience.fleet_view import HEALTHY, NO_FIGURES
 from forebay.resilience.window import bucket_s

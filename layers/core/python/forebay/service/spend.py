@@ -13,7 +13,8 @@ from typing import Final
 
 from forebay import telemetry as names
 from forebay.money import NANO_PER_USD, NanoUsd
-from forebay.ports import Clock, Gauges, SpendBooks
+from forebay.ports import Clock
+from forebay.ports.background import Gauges, SpendBooks
 from forebay.rollups import LedgerBatch, MinuteSpend, NumberedRow
 
 MINUTE_S: Final = 60

@@ -11,7 +11,8 @@ from forebay.admission.leaf import Leaf, Settlement
 from forebay.errors import StoreUnavailable
 from forebay.model import KeyRecord, LedgerRow, Outcome, Usage, UsageSource
 from forebay.money import NanoUsd
-from forebay.ports import Clock, Keys, Ledger, Limits, OpenHolds
+from forebay.ports import Clock, Keys, Ledger, Limits
+from forebay.ports.background import OpenHolds
 
 
 class Sweep:

@@ -10,7 +10,8 @@ from dataclasses import dataclass
 from datetime import UTC, date, datetime
 
 from forebay.errors import InvalidRequest, NotFound
-from forebay.ports import Clock, LedgerReader, UsageReader
+from forebay.ports import Clock
+from forebay.ports.administration import LedgerReader, UsageReader
 from forebay.rollups import Dimension, Group, RollUp, Totals, groups_of
 from forebay.service.keys import KeyDesk, quoted
 

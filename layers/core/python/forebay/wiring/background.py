@@ -12,10 +12,10 @@ from forebay.adapters.dynamodb import (
     DynamoFleet,
     DynamoKeys,
     DynamoLedger,
-    DynamoUsageBooks,
 )
 from forebay.adapters.dynamodb.limits import DynamoLimits
 from forebay.adapters.dynamodb.spend import DynamoSpendBooks
+from forebay.adapters.dynamodb.usage import DynamoUsageBooks
 from forebay.adapters.system import SystemClock, write_line
 from forebay.adapters.telemetry import JsonLines
 from forebay.ports import Clock

@@ -22,28 +22,24 @@ The **hot path** (every request) speaks DynamoDB's JSON over a lean asyncio clie
 **Operators' tools** (admin function, command line) go through PynamoDB: `tables` (the models, which
 define the tables), `key_administration`, `ledger_reader`, `translation` (its errors). They import
 botocore, 400 ms; a test holds the hot path free of it, which is why this module exports the hot
-path alone.
+path alone. (`escrow`, `usage` and `spend` are lean too, and imported by whoever needs them.)
 """
 
-from forebay.adapters.dynamodb.escrow import DynamoEscrow
 from forebay.adapters.dynamodb.fleet import DynamoFleet
 from forebay.adapters.dynamodb.idempotency import DynamoIdempotencyRecords
 from forebay.adapters.dynamodb.keys import DynamoKeys
 from forebay.adapters.dynamodb.ledger import DynamoLedger
 from forebay.adapters.dynamodb.limits import DynamoLimits
 from forebay.adapters.dynamodb.store_clock import StoreClock
-from forebay.adapters.dynamodb.usage import DynamoUsageBooks
 from forebay.adapters.dynamodb.wire import DynamoDb, DynamoDbSettings
 
 __all__ = [
     "DynamoDb",
     "DynamoDbSettings",
-    "DynamoEscrow",
     "DynamoFleet",
     "DynamoIdempotencyRecords",
     "DynamoKeys",
     "DynamoLedger",
     "DynamoLimits",
-    "DynamoUsageBooks",
     "StoreClock",
 ]
