@@ -8,9 +8,10 @@ import warnings
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Protocol, TypeVar
 
 import pytest
+from pynamodb.models import Model
 
 from forebay.adapters.aws.credentials import FixedCredentials
 from forebay.adapters.aws.sigv4 import Credentials
@@ -26,12 +27,13 @@ from forebay.adapters.dynamodb.escrow import DynamoEscrow
 from forebay.adapters.dynamodb.key_administration import DynamoKeyAdministration
 from forebay.adapters.dynamodb.ledger_reader import DynamoLedgerReader
 from forebay.adapters.dynamodb.tables import (
+    BreakerItem,
+    KeyItem,
+    LedgerItem,
+    LimitItem,
     TableLocation,
-    breaker_model,
-    key_model,
-    ledger_model,
-    limit_model,
-    usage_model,
+    UsageItem,
+    located,
 )
 from forebay.adapters.dynamodb.usage import DynamoUsageBooks
 from forebay.adapters.dynamodb.usage_reader import DynamoUsageReader
@@ -48,6 +50,8 @@ from forebay.ports import FleetStore, Keys, Ledger, Limits
 from forebay.ports.administration import KeyAdministration, LedgerReader, UsageReader
 from forebay.ports.background import Escrow, FleetBooks, OpenHolds, UsageBooks
 from tests.support.ministack import CREDENTIALS, REGION, start_ministack
+
+Store = TypeVar("Store")
 
 BACKENDS = ["memory", pytest.param("ministack", marks=pytest.mark.ministack)]
 
@@ -202,137 +206,104 @@ def dynamo_ledger_store(request: pytest.FixtureRequest) -> LedgerStore:
     return _dynamo_ledger(request)
 
 
-def _memory_keys() -> KeyStore:
-    keys = MemoryKeys()
+def in_memory(store: Store) -> Callable[[], AbstractAsyncContextManager[Store]]:
+    """Open a store that is there already: always the same one."""
 
     @asynccontextmanager
-    async def hot() -> AsyncIterator[Keys]:
-        yield keys
+    async def hot() -> AsyncIterator[Store]:
+        yield store
 
-    return KeyStore(keys, hot)
+    return hot
+
+
+def in_dynamo(
+    location: TableLocation, item: type[Model], adapter: Callable[[DynamoDb, str], Store]
+) -> Callable[[], AbstractAsyncContextManager[Store]]:
+    """Make a table, and open the hot path's view of it.
+
+    Args:
+        location: Where.
+        item: What it holds.
+        adapter: Makes the view of a client and the table's name.
+    """
+    located(item, location).create_table(wait=True)
+
+    @asynccontextmanager
+    async def hot() -> AsyncIterator[Store]:
+        async with opened(location) as database:
+            yield adapter(database, location.name)
+
+    return hot
+
+
+def _memory_keys() -> KeyStore:
+    keys = MemoryKeys()
+    return KeyStore(keys, in_memory(keys))
 
 
 def _dynamo_keys(request: pytest.FixtureRequest) -> KeyStore:
     location: TableLocation = request.getfixturevalue("location")
-    key_model(location).create_table(wait=True)
-
-    @asynccontextmanager
-    async def hot() -> AsyncIterator[Keys]:
-        async with opened(location) as database:
-            yield DynamoKeys(database, table=location.name)
-
+    hot = in_dynamo(location, KeyItem, lambda database, table: DynamoKeys(database, table=table))
     return KeyStore(DynamoKeyAdministration(location), hot)
 
 
 def _memory_ledger() -> LedgerStore:
     ledger = MemoryLedger()
-
-    @asynccontextmanager
-    async def hot() -> AsyncIterator[Ledger]:
-        yield ledger
-
-    return LedgerStore(ledger, hot)
+    return LedgerStore(ledger, in_memory(ledger))
 
 
 def _dynamo_ledger(request: pytest.FixtureRequest) -> LedgerStore:
     location: TableLocation = request.getfixturevalue("location")
-    ledger_model(location).create_table(wait=True)
 
-    @asynccontextmanager
-    async def hot() -> AsyncIterator[Ledger]:
-        async with opened(location) as database:
-            yield DynamoLedger(database, table=location.name, retention_days=400)
+    def adapter(database: DynamoDb, table: str) -> DynamoLedger:
+        return DynamoLedger(database, table=table, retention_days=400)
 
-    return LedgerStore(DynamoLedgerReader(location), hot)
+    return LedgerStore(DynamoLedgerReader(location), in_dynamo(location, LedgerItem, adapter))
 
 
 def _memory_usage() -> UsageStore:
     usage = MemoryUsage()
-
-    @asynccontextmanager
-    async def hot() -> AsyncIterator[UsageBooks]:
-        yield usage
-
-    return UsageStore(usage, hot)
+    return UsageStore(usage, in_memory(usage))
 
 
 def _dynamo_usage(request: pytest.FixtureRequest) -> UsageStore:
     location: TableLocation = request.getfixturevalue("location")
-    usage_model(location).create_table(wait=True)
 
-    @asynccontextmanager
-    async def hot() -> AsyncIterator[UsageBooks]:
-        async with opened(location) as database:
-            yield DynamoUsageBooks(database, table=location.name)
+    def adapter(database: DynamoDb, table: str) -> DynamoUsageBooks:
+        return DynamoUsageBooks(database, table=table)
 
-    return UsageStore(DynamoUsageReader(location), hot)
+    return UsageStore(DynamoUsageReader(location), in_dynamo(location, UsageItem, adapter))
 
 
 def _memory_fleet() -> OpenFleet:
-    fleet = MemoryFleet()
-
-    @asynccontextmanager
-    async def hot() -> AsyncIterator[FleetTable]:
-        yield fleet
-
-    return hot
+    return in_memory(MemoryFleet())
 
 
 def _dynamo_fleet(request: pytest.FixtureRequest) -> OpenFleet:
-    location: TableLocation = request.getfixturevalue("location")
-    breaker_model(location).create_table(wait=True)
+    def adapter(database: DynamoDb, table: str) -> FleetTable:
+        return DynamoFleet(database, table=table)
 
-    @asynccontextmanager
-    async def hot() -> AsyncIterator[FleetTable]:
-        async with opened(location) as database:
-            yield DynamoFleet(database, table=location.name)
-
-    return hot
+    return in_dynamo(request.getfixturevalue("location"), BreakerItem, adapter)
 
 
 def _memory_limits() -> OpenLimits:
-    limits = MemoryLimits(SystemClock())
-
-    @asynccontextmanager
-    async def hot() -> AsyncIterator[LimitsTable]:
-        yield limits
-
-    return hot
+    return in_memory(MemoryLimits(SystemClock()))
 
 
 def _dynamo_limits(request: pytest.FixtureRequest) -> OpenLimits:
-    location: TableLocation = request.getfixturevalue("location")
-    limit_model(location).create_table(wait=True)
+    def adapter(database: DynamoDb, table: str) -> LimitsTable:
+        return DynamoLimits(database, table=table)
 
-    @asynccontextmanager
-    async def hot() -> AsyncIterator[LimitsTable]:
-        async with opened(location) as database:
-            yield DynamoLimits(database, table=location.name)
-
-    return hot
+    return in_dynamo(request.getfixturevalue("location"), LimitItem, adapter)
 
 
 def _memory_escrow() -> OpenEscrow:
     limits = MemoryLimits(SystemClock())
-    escrow = MemoryEscrow(limits)
-
-    @asynccontextmanager
-    async def hot() -> AsyncIterator[EscrowStore]:
-        yield EscrowStore(limits, escrow)
-
-    return hot
+    return in_memory(EscrowStore(limits, MemoryEscrow(limits)))
 
 
 def _dynamo_escrow(request: pytest.FixtureRequest) -> OpenEscrow:
-    location: TableLocation = request.getfixturevalue("location")
-    limit_model(location).create_table(wait=True)
+    def adapter(database: DynamoDb, table: str) -> EscrowStore:
+        return EscrowStore(DynamoLimits(database, table=table), DynamoEscrow(database, table=table))
 
-    @asynccontextmanager
-    async def hot() -> AsyncIterator[EscrowStore]:
-        async with opened(location) as database:
-            yield EscrowStore(
-                DynamoLimits(database, table=location.name),
-                DynamoEscrow(database, table=location.name),
-            )
-
-    return hot
+    return in_dynamo(request.getfixturevalue("location"), LimitItem, adapter)

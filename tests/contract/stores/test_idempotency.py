@@ -4,24 +4,22 @@ from __future__ import annotations
 
 import asyncio
 import os
-import uuid
-from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from collections.abc import Awaitable, Callable
+from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, replace
 from typing import Any, TypeVar
 
 import pytest
 
-from forebay.adapters.aws.credentials import FixedCredentials
-from forebay.adapters.aws.sigv4 import Credentials
-from forebay.adapters.dynamodb import DynamoDb, DynamoDbSettings
+from forebay.adapters.dynamodb import DynamoDb
 from forebay.adapters.dynamodb.idempotency import PART_BYTES, DynamoIdempotencyRecords
+from forebay.adapters.dynamodb.tables import JobItem, TableLocation
 from forebay.adapters.memory.idempotency import MemoryIdempotencyRecords
-from forebay.adapters.system import SystemClock
 from forebay.admission.idempotency import RunRecord
 from forebay.errors import ConditionFailed, StoreError, StoreUnavailable
 from forebay.ports import IdempotencyRecords
-from tests.support.ministack import CREDENTIALS, REGION
+from tests.contract.stores.conftest import BACKENDS, in_dynamo, in_memory, opened
+from tests.support.ministack import REGION
 
 T = TypeVar("T")
 NOW = 1_800_000_000.0
@@ -29,7 +27,6 @@ LEASE_END = NOW + 60
 STORED_UNTIL = NOW + 86_400
 RUN = RunRecord("idem#acme#k#0", "ab" * 32, "run-1", began_at=NOW + 0.25, expires_at=LEASE_END)
 OTHER = replace(RUN, digest="cd" * 32, run_id="run-2")
-KEYS = Credentials(CREDENTIALS["aws_access_key_id"], CREDENTIALS["aws_secret_access_key"])
 
 
 @dataclass(frozen=True)
@@ -46,57 +43,18 @@ class Store:
         return asyncio.run(main())
 
 
-@asynccontextmanager
-async def database_at(url: str) -> AsyncIterator[DynamoDb]:
-    settings = DynamoDbSettings(REGION, url, call_timeout_s=60)
-    database = DynamoDb(settings, FixedCredentials(KEYS), SystemClock())
-    try:
-        yield database
-    finally:
-        database.close()
+def dynamo_store(location: TableLocation) -> Store:
+    def adapter(database: DynamoDb, table: str) -> DynamoIdempotencyRecords:
+        return DynamoIdempotencyRecords(database, table=table)
+
+    return Store(in_dynamo(location, JobItem, adapter))
 
 
-async def create_table(url: str, table: str) -> None:
-    async with database_at(url) as database:
-        await database.call(
-            "CreateTable",
-            {
-                "TableName": table,
-                "AttributeDefinitions": [{"AttributeName": "job_id", "AttributeType": "S"}],
-                "KeySchema": [{"AttributeName": "job_id", "KeyType": "HASH"}],
-                "BillingMode": "PAY_PER_REQUEST",
-            },
-            repeatable=False,
-        )
-
-
-def dynamo_store(url: str) -> tuple[Store, str]:
-    table = f"table-{uuid.uuid4().hex}"
-    asyncio.run(create_table(url, table))
-
-    @asynccontextmanager
-    async def opened() -> AsyncIterator[IdempotencyRecords]:
-        async with database_at(url) as database:
-            yield DynamoIdempotencyRecords(database, table=table)
-
-    return Store(opened), table
-
-
-def memory_store() -> Store:
-    records = MemoryIdempotencyRecords()
-
-    @asynccontextmanager
-    async def opened() -> AsyncIterator[IdempotencyRecords]:
-        yield records
-
-    return Store(opened)
-
-
-@pytest.fixture(params=["memory", pytest.param("ministack", marks=pytest.mark.ministack)])
+@pytest.fixture(params=BACKENDS)
 def store(request: pytest.FixtureRequest) -> Store:
     if request.param == "memory":
-        return memory_store()
-    return dynamo_store(request.getfixturevalue("ministack_url"))[0]
+        return Store(in_memory(MemoryIdempotencyRecords()))
+    return dynamo_store(request.getfixturevalue("location"))
 
 
 def test_the_first_run_is_stored(store: Store) -> None:
@@ -277,9 +235,9 @@ def test_an_answer_that_is_gone_is_an_error(store: Store) -> None:
     ids=lambda damage: next(iter(damage)),
 )
 def test_an_unreadable_record_is_an_error_that_names_it(
-    ministack_url: str, damage: dict[str, Any]
+    location: TableLocation, damage: dict[str, Any]
 ) -> None:
-    _, table = dynamo_store(ministack_url)
+    dynamo_store(location)
     item = {
         "job_id": {"S": RUN.record_id},
         "digest": {"S": RUN.digest},
@@ -290,17 +248,19 @@ def test_an_unreadable_record_is_an_error_that_names_it(
     }
 
     async def main() -> None:
-        async with database_at(ministack_url) as database:
-            await database.put_item({"TableName": table, "Item": {**item, **damage}})
+        async with opened(location) as database:
+            await database.put_item({"TableName": location.name, "Item": {**item, **damage}})
+            records = DynamoIdempotencyRecords(database, table=location.name)
             with pytest.raises(StoreError, match=RUN.record_id):
-                await DynamoIdempotencyRecords(database, table=table).begin(OTHER, now=NOW)
+                await records.begin(OTHER, now=NOW)
 
     asyncio.run(main())
 
 
 def test_a_store_out_of_reach_is_an_error() -> None:
     async def main() -> None:
-        async with database_at("http://127.0.0.1:1") as database:  # tcpmux, which nothing serves
+        nowhere = TableLocation("jobs", REGION, "http://127.0.0.1:1")  # tcpmux: nothing serves it
+        async with opened(nowhere) as database:
             records = DynamoIdempotencyRecords(database, table="jobs")
             for use in (
                 records.begin(RUN, now=NOW),

@@ -7,7 +7,7 @@ from dataclasses import replace
 import pytest
 
 from forebay.adapters.dynamodb.ledger_reader import DynamoLedgerReader
-from forebay.adapters.dynamodb.tables import TableLocation, ledger_model
+from forebay.adapters.dynamodb.tables import LedgerItem, TableLocation, located
 from forebay.errors import StoreError
 from forebay.model import AttemptRecord, AttemptResult, LedgerRow, Outcome
 from forebay.money import NanoUsd
@@ -150,7 +150,7 @@ def test_the_lean_client_and_pynamodb_read_each_other_s_rows(
     dynamo_ledger_store: LedgerStore, location: TableLocation
 ) -> None:
     put_all(dynamo_ledger_store, [ROW])
-    stored = ledger_model(location).get(ROW.request_id)
+    stored = located(LedgerItem, location).get(ROW.request_id)
     assert (stored.cost_nano_usd, stored.expires_at.timestamp()) == (
         ROW.cost_nano_usd,
         int(NOON) + 400 * DAY_S,

@@ -7,7 +7,7 @@ import pytest
 
 from forebay.adapters.dynamodb.audit_trail import AUDIT_RETENTION_DAYS, DynamoAuditTrail
 from forebay.adapters.dynamodb.scope_policies import DynamoScopePolicies
-from forebay.adapters.dynamodb.tables import TableLocation, audit_model, key_model
+from forebay.adapters.dynamodb.tables import AuditItem, KeyItem, TableLocation, located
 from forebay.adapters.memory import MemoryAuditTrail, MemoryScopePolicies
 from forebay.errors import ConditionFailed
 from forebay.model import AuditEntry, Budget, KeyPolicy, ScopePolicy
@@ -45,7 +45,7 @@ def trail(request: pytest.FixtureRequest) -> AuditTrail:
 
 def table(request: pytest.FixtureRequest) -> TableLocation:
     location: TableLocation = request.getfixturevalue("location")
-    key_model(location).create_table(wait=True)
+    located(KeyItem, location).create_table(wait=True)
     return location
 
 
@@ -126,6 +126,6 @@ def test_an_entry_goes_by_the_table_s_time_to_live(
     request: pytest.FixtureRequest, location: TableLocation
 ) -> None:
     DynamoAuditTrail(table(request)).add(ENTRY)
-    (item,) = audit_model(location).scan()
+    (item,) = located(AuditItem, location).scan()
     expires_at = item.to_dynamodb_dict()["expires_at"]
     assert expires_at == {"N": str(int(NOON) + AUDIT_RETENTION_DAYS * 86_400)}

@@ -10,7 +10,7 @@ from typing import TypeVar
 import pytest
 
 from forebay.adapters.dynamodb.spend import KEPT_MINUTES, KEPT_SHARD_MINUTES, KEY, DynamoSpendBooks
-from forebay.adapters.dynamodb.tables import TableLocation, usage_model
+from forebay.adapters.dynamodb.tables import TableLocation, UsageItem, located
 from forebay.adapters.memory.spend import MemorySpendBooks
 from forebay.money import NanoUsd
 from forebay.ports.background import SpendBooks
@@ -34,7 +34,7 @@ def books(request: pytest.FixtureRequest) -> Open:
 
         return shared
     location: TableLocation = request.getfixturevalue("location")
-    usage_model(location).create_table(wait=True)
+    located(UsageItem, location).create_table(wait=True)
 
     @asynccontextmanager
     async def process() -> AsyncIterator[SpendBooks]:
@@ -105,7 +105,7 @@ def test_of_many_at_once_each_counts_once(books: Open) -> None:
 
 @pytest.mark.ministack
 def test_what_is_too_old_is_taken_out_of_the_item(location: TableLocation) -> None:
-    usage_model(location).create_table(wait=True)
+    located(UsageItem, location).create_table(wait=True)
 
     async def main() -> set[str]:
         async with opened(location) as database:

@@ -14,7 +14,7 @@ from forebay.adapters.dynamodb.tables import (
     LimitItem,
     TableLocation,
     UsageItem,
-    key_model,
+    located,
 )
 from tests.support.template import ROOT, load
 
@@ -81,8 +81,8 @@ def test_they_agree_on_when_rows_expire(
 
 
 def test_models_of_two_tables_do_not_share_their_place() -> None:
-    here = key_model(TableLocation("here", "eu-central-1"))
-    there = key_model(TableLocation("there", "us-east-1", "http://127.0.0.1:4566"))
+    here = located(KeyItem, TableLocation("here", "eu-central-1"))
+    there = located(KeyItem, TableLocation("there", "us-east-1", "http://127.0.0.1:4566"))
     places = [
         (model.Meta.table_name, model.Meta.region, model.Meta.host) for model in (here, there)
     ]

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from forebay.adapters.dynamodb.tables import AuditItem, TableLocation, audit_model
+from forebay.adapters.dynamodb.tables import AuditItem, TableLocation, located
 from forebay.adapters.dynamodb.translation import store_errors
 from forebay.model import AuditEntry
 
@@ -27,7 +27,7 @@ class DynamoAuditTrail:
     """
 
     def __init__(self, location: TableLocation) -> None:
-        self._model = audit_model(location)
+        self._model = located(AuditItem, location)
 
     def add(self, entry: AuditEntry) -> None:
         """Store an entry; storing it again changes nothing. 1 write unit a KB.

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from forebay.adapters.dynamodb.items import item_to_key, key_to_item
-from forebay.adapters.dynamodb.tables import KeyItem, TableLocation, key_model
+from forebay.adapters.dynamodb.tables import KeyItem, TableLocation, located
 from forebay.adapters.dynamodb.translation import store_errors
 from forebay.errors import ConditionFailed
 from forebay.model import KeyRecord, KeyStatus
@@ -22,7 +22,7 @@ class DynamoKeyAdministration:
     """
 
     def __init__(self, location: TableLocation) -> None:
-        self._model = key_model(location)
+        self._model = located(KeyItem, location)
 
     def create(self, record: KeyRecord) -> None:
         """Store a new key. 1 write unit.

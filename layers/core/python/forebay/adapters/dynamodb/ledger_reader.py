@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from datetime import date, timedelta
 
 from forebay.adapters.dynamodb.items import day_shards, item_to_row
-from forebay.adapters.dynamodb.tables import ByDay, TableLocation, ledger_model
+from forebay.adapters.dynamodb.tables import ByDay, LedgerItem, TableLocation, located
 from forebay.adapters.dynamodb.translation import store_errors
 from forebay.model import LedgerRow
 
@@ -22,7 +22,7 @@ class DynamoLedgerReader:
     """
 
     def __init__(self, location: TableLocation) -> None:
-        self._model = ledger_model(location)
+        self._model = located(LedgerItem, location)
 
     def rows(self, *, first_day: str, last_day: str) -> Iterator[LedgerRow]:
         """Rows of the UTC days `first_day` to `last_day` (`2026-11-23`, both included).

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from forebay.adapters.dynamodb.policy_text import policy_to_text, text_to_policy
-from forebay.adapters.dynamodb.tables import ScopeItem, TableLocation, scope_model
+from forebay.adapters.dynamodb.tables import ScopeItem, TableLocation, located
 from forebay.adapters.dynamodb.translation import store_errors
 from forebay.errors import StoreError
 from forebay.model import ScopePolicy
@@ -21,7 +21,7 @@ class DynamoScopePolicies:
     """
 
     def __init__(self, location: TableLocation) -> None:
-        self._model = scope_model(location)
+        self._model = located(ScopeItem, location)
 
     def get(self, scope: str) -> ScopePolicy | None:
         """Read a scope's policy, strongly consistent; None if it has none. 1 read unit."""

@@ -1,14 +1,14 @@
 """The tables, as PynamoDB models: for operators' tools, never on the hot path (400 ms of imports).
 
 A model needs its table's name when its class is made, and we learn the name at run time: so the
-classes here have no table, and `key_model` and its like derive ones that do. The template's
+classes here have no table, and `located` derives ones that do. The template's
 `infra/tables.yaml` says the same to CloudFormation; a contract test compares them.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeVar
 
 from pynamodb.attributes import (
     BooleanAttribute,
@@ -19,6 +19,8 @@ from pynamodb.attributes import (
 )
 from pynamodb.indexes import AllProjection, GlobalSecondaryIndex, KeysOnlyProjection
 from pynamodb.models import Model
+
+AnyItem = TypeVar("AnyItem", bound=Model)
 
 
 @dataclass(frozen=True, slots=True)
@@ -173,76 +175,10 @@ class UsageItem(Model):
     cost_nano_usd = NumberAttribute()
 
 
-def key_model(location: TableLocation) -> type[KeyItem]:
-    """Return the model of the keys table at this place."""
-
-    class LocatedKeyItem(KeyItem):
-        Meta = _meta(location)
-
-    return LocatedKeyItem
-
-
-def scope_model(location: TableLocation) -> type[ScopeItem]:
-    """Return the model of scopes' policies in the keys table at this place."""
-
-    class LocatedScopeItem(ScopeItem):
-        Meta = _meta(location)
-
-    return LocatedScopeItem
-
-
-def audit_model(location: TableLocation) -> type[AuditItem]:
-    """Return the model of the audit trail in the keys table at this place."""
-
-    class LocatedAuditItem(AuditItem):
-        Meta = _meta(location)
-
-    return LocatedAuditItem
-
-
-def ledger_model(location: TableLocation) -> type[LedgerItem]:
-    """Return the model of the ledger table at this place."""
-
-    class LocatedLedgerItem(LedgerItem):
-        Meta = _meta(location)
-
-    return LocatedLedgerItem
-
-
-def breaker_model(location: TableLocation) -> type[BreakerItem]:
-    """Return the model of the breakers table at this place."""
-
-    class LocatedBreakerItem(BreakerItem):
-        Meta = _meta(location)
-
-    return LocatedBreakerItem
-
-
-def job_model(location: TableLocation) -> type[JobItem]:
-    """Return the model of the jobs table at this place."""
-
-    class LocatedJobItem(JobItem):
-        Meta = _meta(location)
-
-    return LocatedJobItem
-
-
-def limit_model(location: TableLocation) -> type[LimitItem]:
-    """Return the model of the limits table at this place."""
-
-    class LocatedLimitItem(LimitItem):
-        Meta = _meta(location)
-
-    return LocatedLimitItem
-
-
-def usage_model(location: TableLocation) -> type[UsageItem]:
-    """Return the model of the usage table at this place."""
-
-    class LocatedUsageItem(UsageItem):
-        Meta = _meta(location)
-
-    return LocatedUsageItem
+def located(item: type[AnyItem], location: TableLocation) -> type[AnyItem]:
+    """Return the model of a table's items at this place."""
+    model: type[AnyItem] = type(f"Located{item.__name__}", (item,), {"Meta": _meta(location)})
+    return model
 
 
 def _meta(location: TableLocation) -> Any:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from forebay.adapters.dynamodb.tables import TableLocation, UsageItem, usage_model
+from forebay.adapters.dynamodb.tables import TableLocation, UsageItem, located
 from forebay.adapters.dynamodb.translation import store_errors
 from forebay.adapters.dynamodb.usage_items import item_to_part, partitions
 from forebay.rollups import Dimension, RollUp, Totals
@@ -18,7 +18,7 @@ class DynamoUsageReader:
     """
 
     def __init__(self, location: TableLocation) -> None:
-        self._model = usage_model(location)
+        self._model = located(UsageItem, location)
 
     def roll_ups(
         self, dimension: Dimension, *, first_day: str, last_day: str
