@@ -11,20 +11,24 @@ from enum import StrEnum
 from random import Random
 from typing import Protocol
 
-from forebay.adapters.memory import SeededEntropy
+from forebay.adapters.memory import MemoryLimits, SeededEntropy
 from forebay.adapters.memory.idempotency import MemoryIdempotencyRecords
 from forebay.adapters.tokens import BYTES_PER_TOKEN
 from forebay.model import LedgerRow
+from forebay.service.admission import Admission
 from forebay.service.authentication import Authenticator
+from forebay.service.bounding import Bounding
 from forebay.service.catalog import Catalog
 from forebay.service.dispatch import Dispatch
 from forebay.service.fleet import Fleet
 from forebay.service.fleet_flights import FleetFlights
 from forebay.service.gateway import Gateway
 from forebay.service.idempotency import Idempotency
+from forebay.service.leaves import SoleLeaf
 from forebay.service.load import Loads
 from forebay.service.settlement import Settlement
 from forebay.service.sharing import Sharing
+from forebay.service.spending import Spending
 from forebay.settings import BreakerSettings
 from forebay.web.app import Parts, build_app
 from tests.support.loop_clock import LoopClock
@@ -63,11 +67,15 @@ class Incidents:
 
 
 class RoughCounter:
-    """Port `TokenCounter` without threads, which do not mix with virtual time."""
+    """Ports `TokenCounter` and `Tokenizer` without threads: they do not mix with virtual time."""
 
     async def count(self, text: str, *, model: str) -> int:  # noqa: ARG002 - the port's
         """Estimate by length."""
         return len(text) // BYTES_PER_TOKEN
+
+    async def count_exactly(self, text: str, *, model: str) -> int | None:  # noqa: ARG002 - the port's
+        """Know no vocabulary."""
+        return None
 
 
 @dataclass
@@ -104,6 +112,8 @@ class Instance:
         entropy = SeededEntropy(dice.getrandbits(64))
         counter = RoughCounter()
         records = MemoryIdempotencyRecords()  # nobody asks for it here
+        keys, limits = FarKeys(line), MemoryLimits(clock)  # no key here has limits
+        admission = Admission(limits, SoleLeaf(limits), keys.find, clock, entropy)
         fleet = Fleet(FarFleet(line), clock, BreakerSettings())
         gateway = Gateway(
             ground.catalog(clock),
@@ -111,8 +121,9 @@ class Instance:
             Settlement(FarLedger(line), counter, incidents, clock, fleet),
             clock,
             Sharing(FleetFlights(records, incidents, clock, entropy), clock),
+            Spending(admission, Bounding(counter), incidents),
         )
-        authenticator = Authenticator(FarKeys(line), clock)
+        authenticator = Authenticator(keys, clock)
         idempotency = Idempotency(records, incidents, clock)
         self.app = build_app(
             Parts(gateway, authenticator, idempotency, incidents, clock, entropy, counter)

@@ -18,24 +18,12 @@ from forebay.admission.idempotency import LEASE_MARGIN_S, RunRecord
 from forebay.errors import StoreUnavailable, UpstreamCut, UpstreamRefused
 from forebay.service.fleet_flights import MAX_LEADERS, MAX_POLL_S, STORED_S, FleetFlights, FleetRun
 from forebay.service.recording import Head
+from tests.support.loop_clock import LoopClock
 from tests.support.virtual_time import run_virtual
 
 PARTS = (b"a", b"b", b"c")
 TAKES_S = 5.0
 RUNS_S = 60.0
-
-
-class LoopClock:
-    """Port `Clock` on the running loop's time."""
-
-    def now(self) -> float:
-        return 1_800_000_000.0 + self.monotonic()
-
-    def monotonic(self) -> float:
-        return asyncio.get_running_loop().time()
-
-    async def sleep(self, seconds: float) -> None:
-        await asyncio.sleep(seconds)
 
 
 class Down(MemoryIdempotencyRecords):

@@ -17,6 +17,7 @@ from forebay.model import (
     total,
 )
 from forebay.money import NanoUsd
+from forebay.resilience.deadline import Deadline, deadline, read_patience
 from forebay.service.catalog import Target
 
 NOTHING = Usage(input_tokens=0, output_tokens=0, source=UsageSource.ESTIMATED)
@@ -40,10 +41,15 @@ class Call:
     ends_at: float | None = None
     """Epoch seconds at which the invocation ends, whatever it is doing; None: never."""
 
-    @property
-    def invocation_s(self) -> float | None:
-        """What was left of the invocation when it arrived, in seconds; None outside of Lambda."""
-        return None if self.ends_at is None else max(0.0, self.ends_at - self.arrived_at)
+    def deadline(self, *, stream: bool, total_s: float) -> Deadline:
+        """Set its deadline; see `forebay.resilience.deadline`.
+
+        Raises:
+            InvalidRequest: See `read_patience`.
+        """
+        left_s = None if self.ends_at is None else max(0.0, self.ends_at - self.arrived_at)
+        patience = read_patience(self.headers)
+        return deadline(self.started, patience, stream=stream, total_s=total_s, invocation_s=left_s)
 
 
 @dataclass(slots=True, eq=False)

@@ -24,7 +24,7 @@ from forebay.errors import (
 )
 from forebay.model import AttemptResult, Usage, UsageSource
 from forebay.money import format_usd
-from forebay.resilience.deadline import Deadline, deadline, read_patience
+from forebay.resilience.deadline import Deadline
 from forebay.resilience.retry import MAX_ATTEMPTS, another_target_may_help, retry_after_s
 from forebay.service.account import NOTHING, Account, Attempt, Call
 from forebay.service.catalog import Route, Target
@@ -64,15 +64,9 @@ class Embedder:
         """
         settlement = self.gateway.settlement
         route = self.gateway.catalog.find(asked.model, call.key)
-        until = deadline(
-            call.started,
-            read_patience(call.headers),
-            stream=False,
-            total_s=route.policy.total_s,
-            invocation_s=call.invocation_s,
-        )
+        until = call.deadline(stream=False, total_s=route.policy.total_s)
         able = await self._able(route, asked)
-        permit = await self._permit(asked, call, able)
+        permit = await self.gateway.spending.admit(call, lambda: embeddings_demand(asked), able)
         account = Account(call, able[0], request_model=asked.model, stream=False)
         try:
             embedded = await self._in_time(until, able, asked, account, permit)
@@ -87,14 +81,6 @@ class Embedder:
             raise
         finally:
             await settlement.settle(account, asked.text, permit)
-
-    async def _permit(
-        self, asked: EmbeddingsRequest, call: Call, able: list[Target]
-    ) -> Permit | None:
-        spending = self.gateway.spending
-        if spending is None:
-            return None
-        return await spending.admit(call, lambda: embeddings_demand(asked), able)
 
     async def _able(self, route: Route, asked: EmbeddingsRequest) -> list[Target]:
         """Return the targets that can do what is asked, in the order in which they are tried.

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
+from typing import TypeVar
 
-from forebay.dialects import anthropic_messages_request, openai_chat, service_tiers
+from forebay.dialects import anthropic_messages_request, openai_chat
 from forebay.dialects.anthropic_messages_exchange import MessageStreamExchange, read_message
 from forebay.dialects.anthropic_messages_request import MessagesRequest
 from forebay.dialects.completions import CompletionRequest
@@ -26,10 +27,13 @@ from forebay.dialects.openai_chat import ChatRequest
 from forebay.dialects.openai_chat_exchange import ChatStreamExchange, read_completion
 from forebay.dialects.question import AnswerIdentity, Question
 from forebay.dialects.seam import Seam, opening_for
+from forebay.dialects.service_tiers import Fields, sold_to_chat, sold_to_messages
 from forebay.model import UpstreamRequest, Usage
 from forebay.money import NanoUsd, format_usd
 from forebay.service.catalog import Target
 from forebay.settings import Continuing
+
+AsItCame = TypeVar("AsItCame", ChatRequest, MessagesRequest, CompletionRequest)
 
 Spent = Callable[[], NanoUsd]
 """What earlier attempts of the same request have cost by the time it is asked."""
@@ -59,16 +63,15 @@ def exchange_for(
     """
     note = _note(target, spent)
     if asked.chat is not None and target.dialect.speaks_chat:
-        fields = service_tiers.sold_to_chat(asked.chat.fields, target.price.sells)
-        chat = replace(asked.chat, fields=fields)
+        chat = _with(asked.chat, sold_to_chat(asked.chat.fields, target.price.sells))
         return _chat_as_it_came(chat, target.model, note, hold_tools=hold_tools)
     if asked.messages is not None and target.dialect.speaks_messages:
-        fields = service_tiers.sold_to_messages(asked.messages.fields, target.price.sells)
-        messages = replace(asked.messages, fields=fields)
+        sold = sold_to_messages(asked.messages.fields, target.price.sells)
+        messages = _with(asked.messages, sold)
         return _messages_as_they_came(messages, target.model, note, hold_tools=hold_tools)
     if asked.completion is not None and target.dialect.speaks_chat:
-        fields = service_tiers.sold_to_chat(asked.completion.fields, target.price.sells)
-        completion = replace(asked.completion, fields=fields)
+        sold = sold_to_chat(asked.completion.fields, target.price.sells)
+        completion = _with(asked.completion, sold)
         return _completion_as_it_came(completion, target.model, note)
     conversation = asked.conversation()
     return TranslatedExchange(
@@ -118,6 +121,11 @@ def continued_exchange(
         Resumption(interrupted, Seam(interrupted.text, opening, conversation.stop), delivered),
         _note(target, spent),
     )
+
+
+def _with(request: AsItCame, fields: Fields) -> AsItCame:
+    """Return the request with these members; itself, if they are its own."""
+    return request if fields is request.fields else replace(request, fields=fields)
 
 
 def _note(target: Target, spent: Spent) -> UsageNote:

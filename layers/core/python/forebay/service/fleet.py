@@ -90,9 +90,16 @@ class Fleet:
 
     async def view(self) -> FleetView:
         """Return what is known now, after a read that is under way. Never raises."""
-        if self._read is not None and not self._read.task.done():
-            await asyncio.wait([self._read.task], timeout=PATIENCE_S)
-        return self._view()
+        await self._read_ended()
+        return FleetView(
+            self._usable_snapshot(),
+            {name: own.breaker for name, own in self._own.items() if own.breaker is not None},
+            {
+                name: own.first_tokens.p95_s
+                for name, own in self._own.items()
+                if own.first_tokens.p95_s is not None
+            },
+        )
 
     async def may_try(self, target: str) -> bool:
         """Whether to ask the target: not while its breaker is open.
@@ -100,7 +107,8 @@ class Fleet:
         When a probe is due, one caller of the fleet gets its lease (one write) and True. No I/O
         otherwise. Never raises: if the store is down, one caller of each process may probe.
         """
-        breaker, now = (await self.view()).breaker(target), self._clock.now()
+        await self._read_ended()
+        breaker, now = self._breaker(target), self._clock.now()
         if breaker.state is BreakerState.CLOSED:
             return True
         leased = step(breaker, BreakerEvent.PROBE_LEASED, self._settings, now=now)
@@ -119,7 +127,7 @@ class Fleet:
         a second and target; `flush` waits for that and sends what had to wait.
         """
         own = self._of(record.target)
-        own.ended(record, self._view().breaker(record.target), now=self._clock.now())
+        own.ended(record, self._breaker(record.target), now=self._clock.now())
         self._start_writing(own)
 
     async def flush(self) -> None:
@@ -155,15 +163,16 @@ class Fleet:
             self._own[target] = OwnHealth(target, self._settings)
         return self._own[target]
 
-    def _view(self) -> FleetView:
-        breakers: dict[str, Breaker] = {}
-        p95_s: dict[str, float] = {}
-        for target, own in self._own.items():
-            if own.breaker is not None:
-                breakers[target] = own.breaker
-            if own.first_tokens.p95_s is not None:
-                p95_s[target] = own.first_tokens.p95_s
-        return FleetView(self._usable_snapshot(), breakers, p95_s)
+    async def _read_ended(self) -> None:
+        if self._read is not None and not self._read.task.done():
+            await asyncio.wait([self._read.task], timeout=PATIENCE_S)
+
+    def _breaker(self, target: str) -> Breaker:
+        """The target's breaker, as it is known latest."""
+        own = self._of(target).breaker
+        return FleetView(self._usable_snapshot(), {} if own is None else {target: own}).breaker(
+            target
+        )
 
     def _usable_snapshot(self) -> FleetSnapshot:
         usable = _age_ok(self._read_at, self._clock.now(), USABLE_S)

@@ -18,11 +18,10 @@ from forebay.dialects.question import Question
 from forebay.errors import ForebayError, InvalidRequest, UpstreamError
 from forebay.money import format_usd
 from forebay.ports import Clock
-from forebay.resilience.deadline import deadline, read_patience
 from forebay.service.account import Account, Call
 from forebay.service.attempts import Attempts, Job, Try
 from forebay.service.beginning import begun
-from forebay.service.catalog import Catalog, Route, Target
+from forebay.service.catalog import Catalog, Target
 from forebay.service.dispatch import Dispatch
 from forebay.service.hedging import first_to_speak
 from forebay.service.recording import Head
@@ -64,8 +63,7 @@ class Gateway:
     settlement: Settlement
     clock: Clock
     sharing: Sharing
-    spending: Spending | None = None
-    """None: nobody has limits."""
+    spending: Spending
 
     @asynccontextmanager
     async def answer(self, asked: Question, call: Call) -> AsyncIterator[Answer]:
@@ -114,21 +112,17 @@ class Gateway:
     async def _plan(self, asked: Question, call: Call) -> tuple[Relay, Permit | None]:
         """Admit the request: choose targets and their order, until when, and for how much."""
         route = self.catalog.find(asked.model, call.key)
-        until = deadline(
-            call.started,
-            read_patience(call.headers),
-            stream=asked.stream,
-            total_s=route.policy.total_s,
-            invocation_s=call.invocation_s,
-        )
+        until = call.deadline(stream=asked.stream, total_s=route.policy.total_s)
         choice = await self.dispatch.choose(route, asked)
-        permit = await self._permit(asked, call, route)
+        permit = await self.spending.admit(
+            call, lambda: demand_of(asked), route.groups[0], partial(tiers_at, asked)
+        )
         account = Account(call, choice.targets[0], request_model=asked.model, stream=asked.stream)
         account.most_output_tokens = None if permit is None else permit.bound.output_tokens
         settlement = self.settlement
 
         async def covers(target: Target) -> bool:
-            if permit is None or not account.attempts:
+            if permit is None:
                 return True
             await settlement.charge(account, asked.text)
             return await permit.covers(target, account)
@@ -145,13 +139,6 @@ class Gateway:
         attempts = Attempts(job, choice, self.dispatch, self.clock)
         charge = partial(settlement.charge, account, asked.text)
         return Relay(account, attempts, self.dispatch, until, self.clock, charge), permit
-
-    async def _permit(self, asked: Question, call: Call, route: Route) -> Permit | None:
-        if self.spending is None:
-            return None
-        return await self.spending.admit(
-            call, lambda: demand_of(asked), route.groups[0], partial(tiers_at, asked)
-        )
 
     async def _ask(self, relay: Relay) -> AsyncGenerator[bytes]:
         """Ask one target after the other until an answer is whole, and pass it on.

@@ -111,12 +111,7 @@ class Permit:
         demand = self.demand
         if resumed:
             demand = replace(demand, token_ids=demand.token_ids + SEAM_TOKENS)
-        bound = await self.spending.bounding.worst_case(
-            demand,
-            [_bound_target(target, self.tiers)],
-            self.key.policy,
-            has_budget=bool(self.key.policy.budgets),
-        )
+        bound = await self.spending.bound(self.key, demand, [_bound_target(target, self.tiers)])
         return int(bound.nano_usd)
 
 
@@ -150,14 +145,11 @@ class Spending:
             CostNotBounded: See `Bounding.worst_case`.
             BudgetSpent: See `Admission.admit`, which raises more.
         """
-        policy = call.key.policy
-        if not is_limited(policy):
+        if not is_limited(call.key.policy):
             return None
         demand = demanded()
         bounded = [_bound_target(target, tiers) for target in targets]
-        bound = await self.bounding.worst_case(
-            demand, bounded, policy, has_budget=bool(policy.budgets)
-        )
+        bound = await self.bound(call.key, demand, bounded)
         try:
             grant = await self._take(call, bound)
         except BudgetSpent as spent:
@@ -166,6 +158,11 @@ class Spending:
                 raise
             bound, grant = shorter, await self._take(call, shorter)
         return Permit(self, call.key, grant, demand, bound, tiers)
+
+    async def bound(self, key: KeyRecord, demand: Demand, targets: Sequence[BoundTarget]) -> Bound:
+        """Return the most that one attempt can take for this key; see `Bounding.worst_case`."""
+        has_budget = bool(key.policy.budgets)
+        return await self.bounding.worst_case(demand, targets, key.policy, has_budget=has_budget)
 
     def tell(self, code: str, message: str, row: LedgerRow) -> None:
         """Note what an operator should know of a request's money."""
