@@ -157,6 +157,14 @@ def test_input_that_was_reported_before_the_break_is_taken_as_it_is() -> None:
     assert row.usage == Usage(30, 2 + UNSEEN_TOKENS, 10, source=UsageSource.ESTIMATED)
 
 
+def test_an_answer_that_is_said_to_have_taken_no_output_is_counted() -> None:
+    desk = Desk()
+
+    row = desk.settle(desk.answered("one ", "two", usage=Usage(30, 0)))
+
+    assert row.usage == Usage(30, 2, source=UsageSource.ESTIMATED)
+
+
 def test_usage_that_was_reported_after_the_last_word_is_taken_as_it_is() -> None:
     desk = Desk()
 

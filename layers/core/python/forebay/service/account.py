@@ -91,6 +91,8 @@ class Attempt:
     def completed(self, usage: Usage | None) -> None:
         """Note that its answer is whole; `usage` as reported."""
         self.usage = self.took = usage
+        if usage is not None and self.text and not usage.output_tokens:
+            self.took = None  # words that took nothing: they are counted
         self.ended(AttemptResult.COMPLETE)
 
     def failed(self, error: UpstreamError) -> None:

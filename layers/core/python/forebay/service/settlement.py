@@ -96,14 +96,11 @@ class Settlement:
         return row
 
     async def _taken(self, attempt: Attempt, prompt: Callable[[], str]) -> Usage:
-        """Tell what an attempt took: as reported if it is whole, else counted.
+        """Count what an attempt took of which nothing is known for certain (`Attempt.took`).
 
         An attempt that was refused or never answered took nothing.
         """
         whole = attempt.result is AttemptResult.COMPLETE
-        reported = attempt.usage
-        if whole and reported is not None and (reported.output_tokens or not attempt.text):
-            return reported
         left_early = attempt.result in {AttemptResult.CUT, AttemptResult.ABANDONED}
         if not (whole or left_early or attempt.text):
             return NOTHING
