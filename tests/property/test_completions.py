@@ -8,12 +8,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from forebay.dialects import DialectError
-from forebay.dialects.completions import CompletionRequest, encode_request, parse_request
+from forebay.dialects.completions import CompletionRequest, parse_request
 from forebay.dialects.completions_exchange import (
     CompletionStreamExchange,
     upstream_request,
     whole_reader,
 )
+from forebay.dialects.openai_body import encode_request
 from forebay.dialects.sse import event
 from forebay.errors import InvalidRequest
 

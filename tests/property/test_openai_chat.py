@@ -8,10 +8,10 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from forebay.dialects import DialectError
+from forebay.dialects.openai_body import encode_request
 from forebay.dialects.openai_chat import (
     ChatRequest,
     Completion,
-    encode_request,
     parse_completion,
     parse_error,
     parse_request,

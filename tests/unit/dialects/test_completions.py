@@ -11,15 +11,9 @@ from typing import Any
 import pytest
 
 from forebay.dialects import DialectError, UpstreamReported
-from forebay.dialects.completions import (
-    Piece,
-    check_whole,
-    encode_request,
-    parse_piece,
-    parse_request,
-    prompt_text,
-)
+from forebay.dialects.completions import Piece, check_whole, parse_piece, parse_request, prompt_text
 from forebay.dialects.completions_exchange import upstream_request, whole_reader
+from forebay.dialects.openai_body import encode_request
 from forebay.dialects.wholeness import Wholeness
 from forebay.errors import InvalidRequest
 from forebay.model import Usage

@@ -4,12 +4,8 @@ import json
 
 import pytest
 
-from forebay.dialects.openai_chat import (
-    ChatRequest,
-    encode_request,
-    parse_request,
-    prompt_text,
-)
+from forebay.dialects.openai_body import encode_request
+from forebay.dialects.openai_chat import ChatRequest, parse_request, prompt_text
 from forebay.errors import InvalidRequest
 
 MESSAGES = b'"messages":[{"role":"user","content":"hi"}]'

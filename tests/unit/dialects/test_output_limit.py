@@ -7,6 +7,7 @@ import pytest
 
 from forebay.dialects import anthropic_messages_request, completions, openai_chat
 from forebay.dialects.demand import demand_of
+from forebay.dialects.openai_body import encode_request
 from forebay.dialects.output_limit import LimitField, limited, with_output_limit
 from forebay.dialects.question import (
     chat_question,
@@ -43,7 +44,7 @@ def test_a_chat_request_has_one_limit_in_a_field_that_its_target_knows(
 ) -> None:
     request = openai_chat.parse_request(body(**stated))
 
-    written = openai_chat.encode_request(with_output_limit(request, 9, field=field), model="m")
+    written = encode_request(with_output_limit(request, 9, field=field), model="m")
 
     assert json.loads(written) == {"model": "m", "messages": HI, "odd": 1.5, **sent}
     assert b"1.50" in written

@@ -10,18 +10,20 @@ from collections.abc import Mapping
 from typing import Any
 
 import msgspec
+from typing_extensions import override
 
 from forebay.dialects import DialectError, sse
 from forebay.dialects.anthropic_messages_events import event_type, read_event
 from forebay.dialects.anthropic_messages_reader import MessageReader, MessageStreamReader
 from forebay.dialects.anthropic_messages_shown import ShownMessage
 from forebay.dialects.continuation import Interrupted
+from forebay.dialects.event_by_event import EventByEvent
 from forebay.dialects.exchange import EVENT_STREAM, UsageNote, text_of, usage_of
 from forebay.dialects.held_tools import HeldTools
 from forebay.model import UpstreamRequest, Usage
 
 
-class MessageStreamExchange:
+class MessageStreamExchange(EventByEvent):
     """A stream, event by event as it came; `usage` of `message_delta` gets the gateway's note.
 
     `message_stop` goes out only after a whole answer. What comes before `message_start` is no
@@ -59,27 +61,15 @@ class MessageStreamExchange:
         """Return what another target would go on from."""
         return self._shown.interrupted(self.usage)
 
-    def feed(self, received: bytes) -> bytes:
-        """Pass on what came. What is no event ends the stream; `end` raises it."""
-        passed_on: list[bytes] = []
-        try:
-            for data in self._events.feed(received):
-                if self.ended:
-                    break
-                passed_on.append(self._pass_on(data))
-        except DialectError as error:
-            self._failure, self.ended = error, True
-        return b"".join(passed_on)
-
     def end(self) -> bytes:
         """Return what waited for the end, and `message_stop`."""
-        if self._failure is not None:
-            raise self._failure
+        self._check()
         if not self.ended:
             raise DialectError("the stream ended before the answer did")
         self._tools.release()  # for its checks: what goes out is what came
         return b"".join(self._last)
 
+    @override
     def _pass_on(self, data: bytes) -> bytes:
         event = read_event(data)
         meaning = self._reader.take(event)

@@ -8,12 +8,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Annotated, Any, Final
+from typing import Any, Final
 
 import msgspec
 
 from forebay.dialects import DialectError, UpstreamReported
-from forebay.dialects.openai_body import reading
+from forebay.dialects.openai_body import KnownFields, reading
 from forebay.dialects.openai_chat import ReportedUsage, error_object, to_usage
 from forebay.dialects.token_ids import stand_in
 from forebay.dialects.wholeness import Wholeness
@@ -26,21 +26,11 @@ MAX_CHOICES: Final = 2048
 """Answers of one request, over all its prompts."""
 
 
-class _StreamOptions(msgspec.Struct):
-    include_usage: bool | None = None
-
-
 _Prompt = str | list[str | int | list[int]] | None
 
 
-class _RequestFields(msgspec.Struct):
-    """What we must understand of a request; the rest is the target's business."""
-
-    model: Annotated[str, msgspec.Meta(min_length=1, max_length=256)]
+class _RequestFields(KnownFields, kw_only=True):
     prompt: _Prompt = None
-    stream: bool | None = None
-    stream_options: _StreamOptions | None = None
-    n: Annotated[int, msgspec.Meta(ge=1, le=128)] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,7 +51,6 @@ class CompletionRequest:
 
 
 _decode_fields = msgspec.json.Decoder(dict[str, msgspec.Raw]).decode
-_decode_options = msgspec.json.Decoder(dict[str, msgspec.Raw] | None).decode
 _decode_request = msgspec.json.Decoder(_RequestFields).decode
 _decode_prompt = msgspec.json.Decoder(_Prompt).decode
 
@@ -81,11 +70,10 @@ def parse_request(body: bytes) -> CompletionRequest:
     if choices > MAX_CHOICES:
         message = f"{choices} answers are asked for; at most {MAX_CHOICES} are given at once."
         raise InvalidRequest(message, param="prompt")
-    options = known.stream_options
     return CompletionRequest(
         model=known.model,
         stream=bool(known.stream),
-        include_usage=bool(options and options.include_usage),
+        include_usage=known.include_usage,
         prompts=prompts,
         choices=choices,
         fields=fields,
@@ -98,18 +86,6 @@ def _count(prompt: _Prompt) -> int:
     if not prompt:
         raise InvalidRequest("'prompt' must not be an empty list.", param="prompt")
     return 1 if isinstance(prompt[0], int) else len(prompt)
-
-
-def encode_request(request: CompletionRequest, *, model: str) -> bytes:
-    """Write the request for an OpenAI-compatible target.
-
-    Usage is always asked for on streams (`stream_options.include_usage`): the ledger needs it.
-    """
-    fields: dict[str, Any] = {**request.fields, "model": model}
-    if request.stream:
-        options = _decode_options(request.fields.get("stream_options", b"null")) or {}
-        fields["stream_options"] = {**options, "include_usage": True}
-    return msgspec.json.encode(fields)
 
 
 def prompt_text(request: CompletionRequest) -> str:

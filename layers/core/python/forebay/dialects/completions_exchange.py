@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
+from typing_extensions import override
+
 from forebay.dialects import DialectError, sse
 from forebay.dialects.completions import (
     PATH,
     CompletionRequest,
     Piece,
     check_whole,
-    encode_request,
     parse_piece,
     without_usage,
 )
 from forebay.dialects.continuation import Interrupted
+from forebay.dialects.event_by_event import EventByEvent
 from forebay.dialects.exchange import EVENT_STREAM, ReadWhole, UsageNote
+from forebay.dialects.openai_body import encode_request
 from forebay.dialects.openai_chat import DONE
 from forebay.dialects.openai_chat_chunks import with_usage_note
 from forebay.dialects.wholeness import Wholeness
@@ -43,7 +46,7 @@ def whole_reader(asked: CompletionRequest) -> ReadWhole:
     return read
 
 
-class CompletionStreamExchange:
+class CompletionStreamExchange(EventByEvent):
     """A stream, chunk by chunk as it came. See `Exchange`.
 
     Args:
@@ -62,7 +65,7 @@ class CompletionStreamExchange:
         """Whether the target said `[DONE]`, or sent what is no chunk."""
         self._asked = asked
         self._note = note
-        self._reader = sse.EventReader()
+        self._events = sse.EventReader()
         self._wholeness = Wholeness(asked.choices)
         self._failure: DialectError | None = None
         self._usage_chunk = b""
@@ -76,18 +79,7 @@ class CompletionStreamExchange:
         """Return None: nobody goes on with a completion that broke off."""
         return None
 
-    def feed(self, received: bytes) -> bytes:
-        """Pass on what came; what is no chunk ends the stream, and `end` raises it."""
-        passed_on: list[bytes] = []
-        try:
-            for data in self._reader.feed(received):
-                if self.ended:
-                    break
-                passed_on.append(self._pass_on(data))
-        except DialectError as error:
-            self._failure, self.ended = error, True
-        return b"".join(passed_on)
-
+    @override
     def _pass_on(self, data: bytes) -> bytes:
         if data == DONE:
             self.ended = True
@@ -111,8 +103,7 @@ class CompletionStreamExchange:
 
     def end(self) -> bytes:
         """Return the usage chunk, if it was asked for, and `[DONE]`. See `Exchange.end`."""
-        if self._failure is not None:
-            raise self._failure
+        self._check()
         check_whole(self._wholeness, prompts=self._asked.prompts, target_is_done=self.ended)
         return self._usage_event() + sse.event(DONE)
 

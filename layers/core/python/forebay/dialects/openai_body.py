@@ -1,13 +1,61 @@
-"""What all of OpenAI's requests have in common: how a body that is none is refused."""
+"""What all of OpenAI's requests have in common: how a body is read, refused and passed on."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from typing import Annotated, Any, Protocol
 
 import msgspec
 
 from forebay.errors import InvalidRequest
+
+
+class _StreamOptions(msgspec.Struct):
+    include_usage: bool | None = None
+
+
+class KnownFields(msgspec.Struct):
+    """What we must understand of a request that is passed on; the rest is the target's business."""
+
+    model: Annotated[str, msgspec.Meta(min_length=1, max_length=256)]
+    stream: bool | None = None
+    stream_options: _StreamOptions | None = None
+    n: Annotated[int, msgspec.Meta(ge=1, le=128)] | None = None
+
+    @property
+    def include_usage(self) -> bool:
+        """Whether the caller asks for the usage chunk."""
+        return bool(self.stream_options and self.stream_options.include_usage)
+
+
+class PassedOn(Protocol):
+    """A request that reaches a target as it came."""
+
+    @property
+    def stream(self) -> bool:
+        """Whether its answer is to be a stream."""
+        ...
+
+    @property
+    def fields(self) -> Mapping[str, msgspec.Raw]:
+        """The whole body, value by value as it came."""
+        ...
+
+
+_decode_options = msgspec.json.Decoder(dict[str, msgspec.Raw] | None).decode
+
+
+def encode_request(request: PassedOn, *, model: str) -> bytes:
+    """Write the request for an OpenAI-compatible target.
+
+    Usage is always asked for on streams (`stream_options.include_usage`): the ledger needs it.
+    """
+    fields: dict[str, Any] = {**request.fields, "model": model}
+    if request.stream:
+        options = _decode_options(request.fields.get("stream_options", b"null")) or {}
+        fields["stream_options"] = {**options, "include_usage": True}
+    return msgspec.json.encode(fields)
 
 
 @contextmanager

@@ -14,7 +14,7 @@ from typing import Annotated, Any, Final
 import msgspec
 
 from forebay.dialects import DialectError, UpstreamReported
-from forebay.dialects.openai_body import reading
+from forebay.dialects.openai_body import KnownFields, reading
 from forebay.dialects.reported import believed, read_tier
 from forebay.model import Usage
 
@@ -22,22 +22,12 @@ PATH: Final = "/chat/completions"
 DONE: Final = b"[DONE]"
 
 
-class _StreamOptions(msgspec.Struct):
-    include_usage: bool | None = None
-
-
 class _Message(msgspec.Struct):
     role: str
 
 
-class _RequestFields(msgspec.Struct):
-    """What we must understand of a request; the rest is the target's business."""
-
-    model: Annotated[str, msgspec.Meta(min_length=1, max_length=256)]
+class _RequestFields(KnownFields, kw_only=True):
     messages: Annotated[list[_Message], msgspec.Meta(min_length=1)]
-    stream: bool | None = None
-    stream_options: _StreamOptions | None = None
-    n: Annotated[int, msgspec.Meta(ge=1, le=128)] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,7 +46,6 @@ class ChatRequest:
 
 
 _decode_fields = msgspec.json.Decoder(dict[str, msgspec.Raw]).decode
-_decode_options = msgspec.json.Decoder(dict[str, msgspec.Raw] | None).decode
 _decode_request = msgspec.json.Decoder(_RequestFields).decode
 # Numbers are no text, and one like 1e999 (legal JSON) would be an error.
 _decode_without_floats = msgspec.json.Decoder(float_hook=lambda _: None).decode
@@ -71,26 +60,13 @@ def parse_request(body: bytes) -> ChatRequest:
     with reading(body):
         fields = _decode_fields(body)
         known = _decode_request(body)
-    options = known.stream_options
     return ChatRequest(
         model=known.model,
         stream=bool(known.stream),
-        include_usage=bool(options and options.include_usage),
+        include_usage=known.include_usage,
         choices=known.n or 1,
         fields=fields,
     )
-
-
-def encode_request(request: ChatRequest, *, model: str) -> bytes:
-    """Write the request for an OpenAI-compatible target.
-
-    Usage is always asked for on streams (`stream_options.include_usage`): the ledger needs it.
-    """
-    fields: dict[str, Any] = {**request.fields, "model": model}
-    if request.stream:
-        options = _decode_options(request.fields.get("stream_options", b"null")) or {}
-        fields["stream_options"] = {**options, "include_usage": True}
-    return msgspec.json.encode(fields)
 
 
 def prompt_text(request: ChatRequest) -> str:

@@ -4,8 +4,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
 
+from typing_extensions import override
+
 from forebay.dialects import DialectError, sse
 from forebay.dialects.continuation import Interrupted
+from forebay.dialects.event_by_event import EventByEvent
 from forebay.dialects.openai_chat import DONE
 from forebay.dialects.openai_chat_calls import HeldChunks
 from forebay.dialects.openai_chat_chunks import (
@@ -21,7 +24,7 @@ from forebay.model import Usage
 
 
 @dataclass(slots=True)
-class ChatStream:
+class ChatStream(EventByEvent):
     """Passes chunks on as they came, and knows whether the answer is whole.
 
     Whole means that every choice has had its finish reason (see `Wholeness`); a missing `[DONE]`
@@ -41,7 +44,7 @@ class ChatStream:
     usage: Usage | None = None
     ended: bool = False
     """Whether there is no more to wait for: the target said `[DONE]`, or sent what is no chunk."""
-    _reader: sse.EventReader = field(default_factory=sse.EventReader)
+    _events: sse.EventReader = field(default_factory=sse.EventReader)
     _wholeness: Wholeness = field(init=False)
     _failure: DialectError | None = None
     _tier: str | None = None
@@ -68,21 +71,7 @@ class ChatStream:
         writer = ChatStreamWriter(identity, include_usage=self.show_usage, begun=True)
         return self._shown.interrupted(writer, self.usage)
 
-    def feed(self, received: bytes) -> bytes:
-        """Take bytes of the target and return what they mean for the caller, maybe nothing.
-
-        What is no chunk ends the stream; `end` raises it, so that what came before is not lost.
-        """
-        passed_on: list[bytes] = []
-        try:
-            for data in self._reader.feed(received):
-                if self.ended:
-                    break
-                passed_on.append(self._pass_on(data))
-        except DialectError as error:
-            self._failure, self.ended = error, True
-        return b"".join(passed_on)
-
+    @override
     def _pass_on(self, data: bytes) -> bytes:
         if data == DONE:
             self.ended = True
@@ -130,8 +119,7 @@ class ChatStream:
             DialectError: It sent something else that is no chunk, or the answer is not whole.
                 Or a tool's arguments are no JSON object.
         """
-        if self._failure is not None:
-            raise self._failure
+        self._check()
         self._wholeness.check(target_is_done=self.ended)
         last = self._held.release()
         if self._usage_chunk is not None:

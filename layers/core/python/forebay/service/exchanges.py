@@ -23,6 +23,7 @@ from forebay.dialects.continuation import (
 )
 from forebay.dialects.continued import ContinuedExchange, Resumption
 from forebay.dialects.exchange import Exchange, TranslatedExchange, UsageNote, WholeExchange
+from forebay.dialects.openai_body import encode_request
 from forebay.dialects.openai_chat import ChatRequest
 from forebay.dialects.openai_chat_exchange import ChatStreamExchange, read_completion
 from forebay.dialects.question import AnswerIdentity, Question
@@ -138,7 +139,7 @@ def _chat_as_it_came(
     request = UpstreamRequest(
         path=openai_chat.PATH,
         headers={"content-type": "application/json"},
-        body=openai_chat.encode_request(asked, model=model),
+        body=encode_request(asked, model=model),
         stream=asked.stream,
     )
     if asked.stream:
